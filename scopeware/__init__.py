@@ -1,0 +1,1 @@
+"""Personal access tokens with scopes, in front of any WSGI application, without touching a view."""

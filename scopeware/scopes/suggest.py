@@ -1,0 +1,31 @@
+"""Near matches for a word nobody knows."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+_LONGEST = 80
+"""Longer words are cut in messages, and get no suggestion: comparing them costs quadratic time."""
+
+
+def near(word: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
+    """The known words closest to `word`, best first, at most `most` of them."""
+    if len(word) > _LONGEST:
+        return ()
+    candidates = {known_word.lower(): known_word for known_word in known}
+    return tuple(candidates[match] for match in difflib.get_close_matches(word.lower(), candidates, n=most, cutoff=0.6))
+
+
+def quoted(word: str) -> str:
+    """`word` in backticks, fit to be printed: escaped where it is not printable, cut where it is long."""
+    shown = word if word.isprintable() else word.encode("unicode_escape").decode("ascii")
+    if len(shown) > _LONGEST:
+        shown = f"{shown[: _LONGEST - 3]}..."
+    return f"`{shown}`"
+
+
+def did_you_mean(suggestions: Iterable[str]) -> str:
+    """``; did you mean `a` or `b`?``, or nothing where there is nothing to suggest."""
+    words = [f"`{word}`" for word in suggestions]
+    return f"; did you mean {' or '.join(words)}?" if words else ""

@@ -1,0 +1,517 @@
+"""The categories and actions a deployment knows."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, final
+
+from ..errors import ConfigurationError
+from .scope_set import ScopeSet, UnknownScope
+from .suggest import did_you_mean, near, quoted
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_SEPARATORS = re.compile(r"[ ,]+")
+_KEYS = ("actions", "admin", "all", "categories", "implies", "methods", "name", "public_only", "wildcards")
+
+READ_METHODS = ("GET", "HEAD", "OPTIONS")
+WRITE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+OTHER = "*"
+"""Stands for every method that a table does not name."""
+
+
+class VocabularyError(ConfigurationError):
+    """A vocabulary that contradicts itself or cannot be spelled."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A part of the API that can be granted.
+
+    :param name: letters, digits, ``_`` and ``-``; a dot makes it a part: ``repository.hooks`` is a part of
+        ``repository``, whose scopes cover those of the part, and never the other way round.
+    :param description: one line for the people who grant it.
+    :param actions: what can be done there, if not all of the vocabulary's actions.
+    """
+
+    name: str
+    description: str = ""
+    actions: tuple[str, ...] | None = None
+
+
+@final
+class Vocabulary:
+    """Categories × actions with their implications, order and spelling; immutable.
+
+    A scope is spelled ``action:category``. Any number of categories; each may have actions of its own.
+
+    :param name: what messages call it.
+    :param categories: in canonical order; names alone will do.
+    :param actions: in canonical order.
+    :param implies: action → the actions it includes (``{"write": ["read"]}``), transitively.
+    :param all_word: one word for everything (Gitea's ``all``), also printed for everything.
+    :param public_only: the word of the restriction to public resources, where there is one.
+    :param wildcards: further words → the scopes they stand for, ``*`` matching any action or category
+        (``{"read:*": ["read:*"]}``). They are understood, and printed only as granted.
+    :param methods: HTTP method → the actions it needs, ``"*"`` for every other method. By default GET, HEAD and
+        OPTIONS read; all others write, or create (POST), update (PUT, PATCH), delete (DELETE), and all three for
+        any other method, where those are the vocabulary's actions.
+    :param admin: categories that are for administrators only.
+    :raises VocabularyError: a name twice, an unknown action, a word that cannot be told from another.
+    """
+
+    __slots__ = (
+        "_closures",
+        "_definition",
+        "_implied_by",
+        "_known",
+        "_methods",
+        "_scopes",
+        "_wildcards",
+        "actions",
+        "admin",
+        "all_word",
+        "categories",
+        "everything",
+        "name",
+        "public_only",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        categories: Iterable[Category | str],
+        *,
+        actions: Sequence[str] = ("read", "write"),
+        implies: Mapping[str, Iterable[str]] | None = None,
+        all_word: str | None = None,
+        public_only: str | None = None,
+        wildcards: Mapping[str, Iterable[str]] | None = None,
+        methods: Mapping[str, Iterable[str]] | None = None,
+        admin: Iterable[str] = (),
+    ) -> None:
+        self.name = name
+        self.actions = tuple(actions)
+        self.all_word = all_word
+        self.public_only = public_only
+        listed = [Category(entry) if isinstance(entry, str) else entry for entry in categories]
+        self.categories: Mapping[str, Category] = MappingProxyType({entry.name: entry for entry in listed})
+        self.admin = tuple(admin)
+        self._check_names(listed)
+
+        if implies is None:
+            implies = {"write": ("read",)} if set(self.actions) == {"read", "write"} else {}
+        closed = self._close_actions(implies)
+        self._scopes = tuple(
+            f"{action}:{category.name}" for category in listed for action in self._actions_of(category)
+        )
+        index = {scope: position for position, scope in enumerate(self._scopes)}
+        self.everything = (1 << len(self._scopes)) - 1
+        self._closures = self._close_scopes(listed, closed, index)
+        self._implied_by = self._invert(self._closures)
+
+        self._wildcards: dict[str, int] = {}
+        if all_word is not None:
+            self._add_wildcard(all_word, self.everything, index)
+        for word, patterns in (wildcards or {}).items():
+            self._add_wildcard(word, self.match(patterns), index)
+        if public_only is not None and (public_only in index or public_only in self._wildcards):
+            raise VocabularyError(f"the word `{public_only}` means two things", where="public_only")
+        self._known: dict[str, int] = {scope: 1 << position for scope, position in index.items()}
+        for offset, word in enumerate(self._wildcards):
+            self._known[word] = 1 << (len(self._scopes) + offset)
+        self._methods = self._method_table(methods)
+        self._definition = (
+            name,
+            tuple(listed),
+            self.actions,
+            tuple(self._closures),
+            tuple(self._wildcards.items()),
+            all_word,
+            public_only,
+            tuple(sorted(self._methods.items())),
+            self.admin,
+        )
+
+    # -- where vocabularies come from
+
+    @classmethod
+    def builtin(cls, name: str) -> Vocabulary:
+        """The vocabulary that ships under `name` (``gitea``); the same object every time.
+
+        :raises VocabularyError: none has that name.
+        """
+        return _load_builtin(name)
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any]) -> Vocabulary:
+        """A vocabulary from the table of a policy file.
+
+        :param data: ``name``, ``categories`` (name → description, or → a table with ``description`` and
+            ``actions``), and the keyword arguments of the class (``all`` for ``all_word``).
+        :raises VocabularyError: an unknown key, a value of the wrong kind, or what the class refuses.
+        """
+        for key in data:
+            if key not in _KEYS:
+                raise VocabularyError(f"unknown key {quoted(key)}{did_you_mean(near(key, _KEYS))}", where=key)
+        categories = _expect(data.get("categories"), dict, "categories", "a table: name = description")
+        options: dict[str, Any] = {}
+        if "actions" in data:
+            options["actions"] = _strings(data["actions"], "actions")
+        for key in ("implies", "wildcards", "methods"):
+            if key in data:
+                table = _expect(data[key], dict, key, "a table of lists of strings")
+                options[key] = {word: _strings(values, f"{key}.{word}") for word, values in table.items()}
+        for key, keyword in (("all", "all_word"), ("public_only", "public_only")):
+            if key in data:
+                options[keyword] = _expect(data[key], str, key, "a string")
+        if "admin" in data:
+            options["admin"] = _strings(data["admin"], "admin")
+        name = _expect(data.get("name", "custom"), str, "name", "a string")
+        return cls(name, [_category(key, entry) for key, entry in categories.items()], **options)
+
+    # -- from text and back
+
+    def parse(self, scopes: str | Iterable[str]) -> ScopeSet:
+        """The scope set that `scopes` spells.
+
+        :param scopes: words separated by commas or spaces, or an iterable of words. Case matters (RFC 6749 3.3).
+        :raises UnknownScope: a word is no scope of this vocabulary; the first one is named.
+        """
+        parsed, unknown = self.parse_known(scopes)
+        if unknown:
+            raise self.unknown(unknown[0])
+        return parsed
+
+    def parse_known(self, scopes: str | Iterable[str] | None) -> tuple[ScopeSet, tuple[str, ...]]:
+        """Like :meth:`parse` for text of unknown age: the words that are known, and those that are not.
+
+        Unknown words grant nothing, and so does ``None``.
+        """
+        if scopes is None:
+            scopes = ()
+        elif isinstance(scopes, str):
+            scopes = (word for word in _SEPARATORS.split(scopes) if word)
+        granted = 0
+        public_only = False
+        unknown = []
+        for word in scopes:
+            if word == self.public_only:
+                public_only = True
+            elif (bit := self._known.get(word)) is not None:
+                granted |= bit
+            else:
+                unknown.append(word)
+        return ScopeSet(self, granted, public_only), tuple(unknown)
+
+    def unknown(self, word: str) -> UnknownScope:
+        """The error that says `word` is not known here, with near matches."""
+        action, colon, category = word.partition(":")
+        if action in self.actions and not category:
+            suggestions = tuple(scope for scope in self._scopes if scope.startswith(f"{action}:"))[:3]
+        elif not colon and category == "" and word in self.categories:
+            suggestions = tuple(f"{known}:{word}" for known in self._actions_of(self.categories[word]))
+        else:
+            words = [*self._known, *([self.public_only] if self.public_only else [])]
+            suggestions = near(word, words)
+        return UnknownScope(word, self.name, suggestions)
+
+    def words(self, bits: int) -> Iterator[str]:
+        """The scopes of `bits` in canonical order, without those that another scope of `bits` implies."""
+        for position, scope in enumerate(self._scopes):
+            if bits >> position & 1 and not bits & self._implied_by[position]:
+                yield scope
+
+    def spell(self, granted: int, public_only: bool, *, as_granted: bool = False) -> str:
+        """Canonical text of scope bits; with `as_granted`, of granted words, wildcards kept as such."""
+        words = [self.public_only] if public_only and self.public_only else []
+        bits = granted & self.everything
+        if as_granted:
+            covered = 0
+            for word, meaning in self._wildcards.items():
+                if granted & self._known[word] and meaning & ~covered:
+                    words.append(word)
+                    covered |= meaning
+            words += self.words(bits & ~covered)
+        elif bits == self.everything and self.all_word is not None:
+            words.append(self.all_word)
+        else:
+            words += self.words(bits)
+        return ",".join(words)
+
+    # -- what is implied, and what a request needs
+
+    def closure(self, granted: int) -> int:
+        """The scope bits that granted words come to, everything they imply included."""
+        bits = 0
+        rest = granted & self.everything
+        if rest == self.everything:
+            return self.everything
+        while rest:
+            lowest = rest & -rest
+            bits |= self._closures[lowest.bit_length() - 1]
+            rest &= ~bits & ~lowest
+        if granted > self.everything:
+            for word, meaning in self._wildcards.items():
+                if granted & self._known[word]:
+                    bits |= meaning
+        return bits
+
+    def match(self, patterns: Iterable[str]) -> int:
+        """The scope bits that patterns select: ``read:user``, ``read:*``, ``*:user``, ``*``; ``-`` in front takes
+        them away again. Implied scopes are included.
+
+        :raises VocabularyError: a pattern selects nothing.
+        """
+        bits = 0
+        for pattern in patterns:
+            away = pattern.startswith("-")
+            chosen = self._select(pattern.removeprefix("-"), pattern)
+            bits = bits & ~chosen if away else bits | chosen
+        return bits
+
+    def _select(self, wanted: str, pattern: str) -> int:
+        if wanted in ("*", "*:*"):
+            return self.everything
+        action, _, category = wanted.partition(":")
+        chosen = 0
+        for position, scope in enumerate(self._scopes):
+            has_action, _, has_category = scope.partition(":")
+            of_category = (
+                category in ("*", has_category)
+                # a part goes where its whole goes
+                or has_category.startswith(f"{category}.")
+            )
+            if action in ("*", has_action) and of_category:
+                chosen |= self._closures[position]
+        if not chosen:
+            raise VocabularyError(f"the pattern {quoted(pattern)} matches no scope{self._hint(category)}")
+        return chosen
+
+    def actions_for(self, method: str) -> tuple[str, ...]:
+        """The actions that an HTTP method stands for; all of them are needed."""
+        return self._methods.get(method) or self._methods[OTHER]
+
+    def need(self, category: str, actions: Iterable[str]) -> int | None:
+        """The scope bits for `actions` in `category`; ``None`` where the category lacks one, so nobody can have it.
+
+        :raises VocabularyError: there is no such category.
+        """
+        if category not in self.categories:
+            raise VocabularyError(f"unknown category {quoted(category)}{self._hint(category)}")
+        bits = 0
+        for action in actions:
+            bit = self._known.get(f"{action}:{category}")
+            if bit is None:
+                return None
+            bits |= bit
+        return bits
+
+    @property
+    def admin_bits(self) -> int:
+        """The scopes of the categories that are for administrators only, parts included."""
+        bits = 0
+        for position, scope in enumerate(self._scopes):
+            category = scope.partition(":")[2]
+            if any(category == name or category.startswith(f"{name}.") for name in self.admin):
+                bits |= 1 << position
+        return bits
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Every scope, in canonical order."""
+        return self._scopes
+
+    @property
+    def wildcards(self) -> tuple[str, ...]:
+        """The words that stand for many scopes, ``all`` among them."""
+        return tuple(self._wildcards)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Vocabulary) and self._definition == other._definition)
+
+    def __hash__(self) -> int:
+        return hash(self._definition)
+
+    def __repr__(self) -> str:
+        return f"<Vocabulary {self.name}: {len(self.categories)} categories, {len(self._scopes)} scopes>"
+
+    # -- construction
+
+    def _check_names(self, listed: list[Category]) -> None:
+        if not listed:
+            raise VocabularyError("a vocabulary needs at least one category", where="categories")
+        if not self.actions:
+            raise VocabularyError("a vocabulary needs at least one action", where="actions")
+        for kind, names in (("actions", self.actions), ("categories", [entry.name for entry in listed])):
+            seen: set[str] = set()
+            for name in names:
+                if not _NAME.fullmatch(name):
+                    raise VocabularyError(
+                        f"{quoted(name)} cannot be part of a scope: use letters, digits, `_`, `-`, and dots between",
+                        where=kind,
+                    )
+                if name in seen:
+                    raise VocabularyError(f"{quoted(name)} is there twice", where=kind)
+                seen.add(name)
+        for entry in listed:
+            for action in entry.actions or ():
+                if action not in self.actions:
+                    raise self._unknown_action(action, f"categories.{entry.name}.actions")
+            if entry.actions == ():
+                raise VocabularyError("no action at all", where=f"categories.{entry.name}.actions")
+        for name in self.admin:
+            if name not in self.categories:
+                raise VocabularyError(f"unknown category {quoted(name)}{self._hint(name)}", where="admin")
+
+    def _actions_of(self, category: Category) -> tuple[str, ...]:
+        if category.actions is None:
+            return self.actions
+        return tuple(action for action in self.actions if action in category.actions)
+
+    def _close_actions(self, implies: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
+        direct: dict[str, set[str]] = {action: set() for action in self.actions}
+        for action, implied in implies.items():
+            for word in (action, *implied):
+                if word not in direct:
+                    raise self._unknown_action(word, f"implies.{action}")
+            direct[action] |= set(implied)
+        closed = {}
+        for action in self.actions:
+            reached = {action}
+            todo = [action]
+            while todo:
+                new = direct[todo.pop()] - reached
+                reached |= new
+                todo += new
+            closed[action] = reached
+        return closed
+
+    def _close_scopes(self, listed: list[Category], closed: dict[str, set[str]], index: dict[str, int]) -> list[int]:
+        children: dict[str, list[str]] = {}
+        for entry in listed:
+            parent = entry.name.rpartition(".")[0]
+            if parent and parent not in self.categories:
+                raise VocabularyError(
+                    f"`{entry.name}` is a part of `{parent}`, which is no category; add it", where="categories"
+                )
+            children.setdefault(parent, []).append(entry.name)
+
+        def family(name: str) -> Iterator[str]:
+            yield name
+            for child in children.get(name, ()):
+                yield from family(child)
+
+        closures = [0] * len(index)
+        for entry in listed:
+            members = list(family(entry.name))
+            for action in self._actions_of(entry):
+                bits = 0
+                for member in members:
+                    for implied in closed[action]:
+                        position = index.get(f"{implied}:{member}")
+                        if position is not None:
+                            bits |= 1 << position
+                closures[index[f"{action}:{entry.name}"]] = bits
+        return closures
+
+    @staticmethod
+    def _invert(closures: list[int]) -> list[int]:
+        """For each scope, those that imply it; of two that imply each other the first stands for both."""
+        implied_by = [0] * len(closures)
+        for position, closure in enumerate(closures):
+            rest = closure & ~(1 << position)
+            while rest:
+                lowest = rest & -rest
+                rest ^= lowest
+                other = lowest.bit_length() - 1
+                if not closures[other] >> position & 1 or position < other:
+                    implied_by[other] |= 1 << position
+        return implied_by
+
+    def _add_wildcard(self, word: str, meaning: int, index: Mapping[str, int]) -> None:
+        if word in index or word in self._wildcards:
+            raise VocabularyError(f"the word {quoted(word)} means two things", where="wildcards")
+        if not word or not word.isascii() or not word.isprintable() or set(word) & set(' ,@"\\'):
+            raise VocabularyError(f"{quoted(word)} cannot be a scope word", where="wildcards")
+        self._wildcards[word] = meaning
+
+    def _method_table(self, methods: Mapping[str, Iterable[str]] | None) -> dict[str, tuple[str, ...]]:
+        table: dict[str, tuple[str, ...]] = {}
+        if methods is not None:
+            for method, needed in methods.items():
+                table[method] = tuple(needed)
+                if not table[method]:
+                    raise VocabularyError("no action at all: a method needs one", where=f"methods.{method}")
+                for action in table[method]:
+                    if action not in self.actions:
+                        raise self._unknown_action(action, f"methods.{method}")
+            if OTHER not in table:
+                raise VocabularyError('say what every other method needs: "*" = [...]', where="methods")
+        elif {"create", "read", "update", "delete"} <= set(self.actions):
+            table = dict.fromkeys(READ_METHODS, ("read",))
+            table |= {"POST": ("create",), "PUT": ("update",), "PATCH": ("update",), "DELETE": ("delete",)}
+            table[OTHER] = ("create", "update", "delete")
+        elif {"read", "write"} <= set(self.actions):
+            table = dict.fromkeys(READ_METHODS, ("read",))
+            table[OTHER] = ("write",)
+        else:
+            raise VocabularyError(
+                "the actions are neither read and write nor create, read, update and delete: "
+                'say in `methods` which HTTP method needs which, "*" for the others',
+                where="methods",
+            )
+        if "HEAD" not in table and "GET" in table:
+            table["HEAD"] = table["GET"]
+        elif table.get("HEAD") != table.get("GET"):
+            raise VocabularyError("HEAD always decides as GET", where="methods.HEAD")
+        return table
+
+    def _unknown_action(self, action: str, where: str) -> VocabularyError:
+        return VocabularyError(
+            f"unknown action {quoted(action)}{did_you_mean(near(action, self.actions))}", where=where
+        )
+
+    def _hint(self, category: str) -> str:
+        return did_you_mean(near(category, self.categories))
+
+
+@functools.cache
+def _load_builtin(name: str) -> Vocabulary:
+    folder = importlib.resources.files(__package__)
+    known = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    if name not in known:
+        raise VocabularyError(f"no built-in vocabulary {quoted(name)}; there are: {', '.join(known)}")
+    return Vocabulary.from_mapping(tomllib.loads(folder.joinpath(f"{name}.toml").read_text("utf-8")))
+
+
+def _expect(value: Any, kind: type, where: str, form: str) -> Any:
+    if not isinstance(value, kind):
+        raise VocabularyError(f"expected {form}", where=where)
+    return value
+
+
+def _strings(value: Any, where: str) -> list[str]:
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise VocabularyError("expected a list of strings", where=where)
+    return value
+
+
+def _category(name: str, entry: Any) -> Category:
+    where = f"categories.{name}"
+    if isinstance(entry, str):
+        return Category(name, entry)
+    table = _expect(entry, dict, where, "a description, or a table with `description` and `actions`")
+    for key in table:
+        if key not in ("description", "actions"):
+            raise VocabularyError(f"unknown key {quoted(key)}", where=where)
+    actions = tuple(_strings(table["actions"], f"{where}.actions")) if "actions" in table else None
+    return Category(name, _expect(table.get("description", ""), str, where, "a string"), actions)

@@ -19,7 +19,6 @@ class ConfigurationError(ScopewareError, ValueError):
         self.problem = problem
         self.where = where
 
-    def at(self, place: str) -> ConfigurationError:
+    def at(self, place: str, joint: str = ".") -> ConfigurationError:
         """The same error, seen from one level further out: `place` is put before `where`."""
-        joint = "" if not self.where or self.where.startswith("[") else "."
-        return type(self)(self.problem, where=f"{place}{joint}{self.where}")
+        return type(self)(self.problem, where=f"{place}{joint}{self.where}" if self.where else place)

@@ -1,0 +1,13 @@
+"""What a request needs: groups, requirements, the policy file, canonical paths."""
+
+from .document import DocumentError as DocumentError
+from .options import Options as Options
+from .path import AmbiguousPath as AmbiguousPath
+from .path import canonical as canonical
+from .pattern import Pattern as Pattern
+from .pattern import PatternError as PatternError
+from .policy import Policy as Policy
+from .policy import PolicyError as PolicyError
+from .requirement import Requirement as Requirement
+from .rules import Group as Group
+from .rules import Route as Route

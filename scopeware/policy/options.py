@@ -1,0 +1,92 @@
+"""What a policy file says about the gate itself, beyond who may go where."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, final
+
+from ..errors import ConfigurationError
+from ..scopes.suggest import did_you_mean, near, quoted
+
+_HEADER = re.compile(r"[A-Za-z0-9-]+")
+_PARAMETER = re.compile(r"[A-Za-z0-9_.-]+")
+_STYLE = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How credentials are taken and answers are given.
+
+    :param realm: the realm of the challenges.
+    :param basic: whether tokens are taken from Basic credentials, and Basic challenges are sent.
+    :param headers: headers that may carry a token, besides ``Authorization`` (``["X-API-Key"]``).
+    :param query: query parameters that may (``["token", "access_token"]``).
+    :param foreign: what becomes of a credential in ``Authorization`` that is none of ours: 401, or on to the
+        application, counting as none.
+    :param forward_token: whether the application gets to see the token.
+    :param scope_headers: whether to send ``X-OAuth-Scopes`` and ``X-Accepted-OAuth-Scopes``.
+    :param method_override: whether a request that asks to be taken for one of another method is a 400.
+    :param answers: the style of refusals.
+    """
+
+    realm: str = "scopeware"
+    basic: bool = True
+    headers: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+    foreign: Literal["refuse", "pass"] = "refuse"
+    forward_token: bool = False
+    scope_headers: bool = False
+    method_override: Literal["ignore", "refuse"] = "ignore"
+    answers: str = "problem"
+
+    def __post_init__(self) -> None:
+        self._require(
+            self.realm.isascii() and self.realm.isprintable() and not set(self.realm) & set('"\\'),
+            "realm",
+            "printable ASCII without quotes and backslashes",
+        )
+        for key, form, words in (("headers", _HEADER, self.headers), ("query", _PARAMETER, self.query)):
+            for word in words:
+                self._require(
+                    form.fullmatch(word) is not None, key, f"names of letters, digits and dashes: {quoted(word)}"
+                )
+                self._require(
+                    word.lower() not in ("authorization", "cookie"), key, f"another place than {quoted(word)}"
+                )
+        self._require(self.foreign in ("refuse", "pass"), "foreign", '"refuse" or "pass"')
+        self._require(self.method_override in ("ignore", "refuse"), "method_override", '"ignore" or "refuse"')
+        self._require(_STYLE.fullmatch(self.answers) is not None, "answers", "the name of a style")
+
+    @staticmethod
+    def _require(fine: bool, key: str, form: str) -> None:
+        if not fine:
+            raise ConfigurationError(f"expected {form}", where=key)
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any]) -> Options:
+        """The options of a ``[gate]`` table.
+
+        :raises ConfigurationError: an unknown key, or a value that cannot be.
+        """
+        return cls().with_changes(data)
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Options:
+        """These options, but for `changes`.
+
+        :raises ConfigurationError: an unknown key, or a value that cannot be.
+        """
+        kinds: dict[str, type] = {entry.name: type(getattr(self, entry.name)) for entry in fields(self)}
+        values: dict[str, Any] = {}
+        for key, value in changes.items():
+            kind = kinds.get(key)
+            if kind is None:
+                raise ConfigurationError(f"unknown key {quoted(key)}{did_you_mean(near(key, kinds))}", where=key)
+            strings = isinstance(value, list | tuple) and all(isinstance(word, str) for word in value)
+            if not (strings if kind is tuple else type(value) is kind):
+                form = "a list of strings" if kind is tuple else "true or false" if kind is bool else "a string"
+                raise ConfigurationError(f"expected {form}", where=key)
+            values[key] = tuple(value) if kind is tuple else value
+        return replace(self, **values)

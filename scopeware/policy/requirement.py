@@ -1,0 +1,96 @@
+"""What a request needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, final
+
+from .pattern import Pattern, Template
+from .rules import Accept, PublicOnly
+
+if TYPE_CHECKING:
+    from ..scopes import Vocabulary
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What one method on the paths of one rule needs; compiled, shared by all requests it holds for.
+
+    :param group: the path of the deciding group, as written; empty where no group covers the request.
+    :param route: the path of the deciding route, in full; empty where the group itself decides.
+    :param pattern: whose variables are the request's parameters.
+    :param vocabulary: whose bits `alternatives` are.
+    :param alternatives: scope bits, any one of which suffices. Empty: no scope suffices.
+    :param scope_free: no scope is asked for.
+    :param unmatched: no group covers the request, and the policy denies what none covers.
+    """
+
+    group: str
+    route: str
+    pattern: Pattern
+    vocabulary: Vocabulary = field(repr=False)
+    alternatives: tuple[int, ...] = ()
+    scope_free: bool = False
+    require_token: bool = True
+    accept: Accept = "any"
+    public_only: PublicOnly = "reject"
+    resource: Template | None = None
+    owner: Template | None = None
+    unmatched: bool = False
+    description: str = field(default="", compare=False)
+    simple: int = field(init=False, compare=False)
+    """The bits that decide alone, where nothing but one list of scopes is asked for; else -1, which no token has."""
+
+    def __post_init__(self) -> None:
+        simple = -1
+        if self.accept != "session" and self.owner is None and not self.unmatched:
+            if self.scope_free:
+                simple = 0
+            elif len(self.alternatives) == 1 and self.alternatives[0]:
+                simple = self.alternatives[0]
+        object.__setattr__(self, "simple", simple)
+
+    def met_by(self, bits: int) -> bool:
+        """Whether a token with these scope bits has the scopes. An empty need is never met by accident: only a rule
+        that says ``scopes = []`` is met by any token."""
+        if self.scope_free:
+            return True
+        return any(need and not need & ~bits for need in self.alternatives)
+
+    def scope_lists(self) -> tuple[tuple[str, ...], ...]:
+        """The alternatives as scopes, each sorted."""
+        return tuple(tuple(sorted(self.vocabulary.words(need))) for need in self.alternatives)
+
+    def missing(self, bits: int) -> tuple[str, ...]:
+        """The scopes that bits lack of the alternative they come nearest to, sorted; empty if none are lacking."""
+        if self.met_by(bits) or not self.alternatives:
+            return ()
+        nearest = min((need & ~bits for need in self.alternatives), key=int.bit_count)
+        return tuple(sorted(self.vocabulary.words(nearest)))
+
+    def meaning(self) -> tuple[object, ...]:
+        """What two rules that overlap have to agree on, for the overlap to be harmless."""
+        return (
+            frozenset(self.alternatives),
+            self.scope_free,
+            self.require_token,
+            self.accept,
+            self.public_only,
+            self.resource and self.resource.meaning(self.pattern),
+            self.owner and self.owner.meaning(self.pattern),
+            self.unmatched,
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MethodTable:
+    """Method → requirement, for one path."""
+
+    by_method: dict[str, Requirement]
+    other: Requirement
+
+    def get(self, method: str) -> Requirement:
+        """The requirement for `method`; every method has one."""
+        return self.by_method.get(method) or self.other

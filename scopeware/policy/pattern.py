@@ -97,17 +97,20 @@ class Pattern:
         names: list[str] = []
         texts = _split(trimmed, source) if trimmed else []
         segments = tuple(_segment(text, source, names) for text in texts)
-        for name in names:
-            if names.count(name) > 1:
-                raise PatternError(f"the variable `{name}` is there twice in {quoted(source)}")
         return cls(source, segments, tuple(names))
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) < len(self.names):
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise PatternError(f"the variable `{twice}` is there twice in {quoted(self.source)}")
 
     def __truediv__(self, below: Pattern) -> Pattern:
         """The pattern of `below` under this one.
 
         :raises PatternError: a variable is in both.
         """
-        return Pattern.parse(f"{self.source.removesuffix('/')}{below.source}")
+        source = f"{self.source.removesuffix('/')}{below.source if below.segments else ''}" or "/"
+        return Pattern(source, self.segments + below.segments, self.names + below.names)
 
     @property
     def has_many(self) -> bool:
@@ -220,6 +223,8 @@ def _split(trimmed: str, source: str) -> list[str]:
 
 
 def _segment(text: str, source: str, names: list[str]) -> Segment:
+    if "<" not in text and ">" not in text:
+        return _literal(text, source)
     literals = []
     regexes = []
     keys: list[object] = []
@@ -237,10 +242,7 @@ def _segment(text: str, source: str, names: list[str]) -> Segment:
         regexes.append(f"{re.escape(literals[-1])}(?P<{found['name']}>{converter.regex})")
     literals.append(text[end:])
     for literal in literals:
-        if bad := _FORBIDDEN.search(literal):
-            raise PatternError(f"{quoted(bad[0])} cannot be in a path: {quoted(source)}")
-    if not converters:
-        return Segment(Kind.LITERAL, (text,), text, re.escape(text), text.__eq__, frozenset((text,)))
+        _check_literal(literal, source)
     keys.append(literals[-1])
     regex = "".join(regexes) + re.escape(literals[-1])
     if not any(literals) and len(converters) == 1:
@@ -248,6 +250,16 @@ def _segment(text: str, source: str, names: list[str]) -> Segment:
     if any(isinstance(converter, PathConverter) for converter in converters):
         raise PatternError(f"a `path` variable is a segment of its own: {quoted(source)}")
     return Segment(Kind.COMPOSITE, tuple(keys), text, regex, _fullmatch(regex))
+
+
+def _literal(text: str, source: str) -> Segment:
+    _check_literal(text, source)
+    return Segment(Kind.LITERAL, (text,), text, re.escape(text), text.__eq__, frozenset((text,)))
+
+
+def _check_literal(text: str, source: str) -> None:
+    if bad := _FORBIDDEN.search(text):
+        raise PatternError(f"{quoted(bad[0])} cannot be in a path: {quoted(source)}")
 
 
 def _variable(converter: Any, key: tuple[Any, ...], text: str, regex: str) -> Segment:

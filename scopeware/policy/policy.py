@@ -236,9 +236,9 @@ class _Compiler:
         return _Compiled(group, pattern, {method: table[method] for method in _METHODS}, table["*"])
 
     def _route(self, route: Route, group: Group, above: Pattern, number: int) -> _Compiled:
-        _parse(route.path)
+        below = _parse(route.path)
         try:
-            pattern = above / Pattern.parse(route.path)
+            pattern = above / below
         except PatternError as error:
             raise error.at("path") from None
         needs = {name: getattr(route, name) for name in Needs.__slots__}

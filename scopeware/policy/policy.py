@@ -18,7 +18,8 @@ from .requirement import MethodTable, Requirement
 from .rules import ACCEPT, PUBLIC_ONLY, UNMATCHED, Group, Needs, PublicOnly, Route, Unmatched
 from .trie import build, find, overlapping
 
-_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+DESTINATION_METHODS = ("COPY", "MOVE")
+_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", *DESTINATION_METHODS)
 
 
 class PolicyError(ConfigurationError):
@@ -292,14 +293,15 @@ class _Compiler:
             if written.owner is not None:
                 raise PolicyError("`owner` has no effect without self_or_admin = true", where="owner")
             owner = None
-        made: dict[tuple[str, ...], Requirement] = {}
+        made: dict[tuple[object, ...], Requirement] = {}
         table = {}
         for method in (*_METHODS, "*"):
             actions = (needs.action,) if needs.action else vocabulary.actions_for(method)
-            if actions not in made:
+            destination = method in DESTINATION_METHODS
+            if (actions, destination) not in made:
                 lists = [[*scopes, *words] for words in any_of] or [scopes]
                 alternatives = [bits for words in lists if (bits := self._bits(words, actions)) is not None]
-                made[actions] = Requirement(
+                made[actions, destination] = Requirement(
                     group,
                     route,
                     pattern,
@@ -311,9 +313,10 @@ class _Compiler:
                     public_only,
                     resource,
                     owner,
+                    destination=destination,
                     description=needs.description,
                 )
-            table[method] = made[actions]
+            table[method] = made[actions, destination]
         return table
 
     def _bits(self, words: Sequence[str], actions: Iterable[str]) -> int | None:

@@ -23,6 +23,7 @@ class Requirement:
     :param vocabulary: whose bits `alternatives` are.
     :param alternatives: scope bits, any one of which suffices. Empty: no scope suffices.
     :param scope_free: no scope is asked for.
+    :param destination: the method writes where its ``Destination`` header says, too (RFC 4918 9.8, 9.9).
     :param unmatched: no group covers the request, and the policy denies what none covers.
     """
 
@@ -38,13 +39,14 @@ class Requirement:
     resource: Template | None = None
     owner: Template | None = None
     unmatched: bool = False
+    destination: bool = False
     description: str = field(default="", compare=False)
     simple: int = field(init=False, compare=False)
     """The bits that decide alone, where nothing but one list of scopes is asked for; else -1, which no token has."""
 
     def __post_init__(self) -> None:
         simple = -1
-        if self.accept != "session" and self.owner is None and not self.unmatched:
+        if self.accept != "session" and self.owner is None and not (self.unmatched or self.destination):
             if self.scope_free:
                 simple = 0
             elif len(self.alternatives) == 1 and self.alternatives[0]:

@@ -1,0 +1,80 @@
+"""What the gate learned about a request, for the application behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from ..policy import Requirement
+from ..scopes import ScopeSet
+from ..tokens import LiveToken
+from .decision import Decision
+
+if TYPE_CHECKING:
+    from .middleware import Scopeware
+
+ENVIRON_KEY = "scopeware"
+
+
+@final
+class Context:
+    """What stands in the environ under ``scopeware``.
+
+    :param token: the token that was used, without its secret; ``None`` for others who are signed in, and for nobody.
+    :param owner: who is calling: the token's owner, or whom ``identify`` named; ``None`` for nobody.
+    :param requirement: what the policy asks of the request; ``None`` where it does not apply.
+    :param path: what was decided about: ``SCRIPT_NAME + PATH_INFO``, as the server gave them.
+    :param decision: :class:`~scopeware.gate.Allowed` or, in report mode, maybe :class:`~scopeware.gate.Denied`.
+    """
+
+    __slots__ = ("decision", "gate", "owner", "path", "requirement", "token")
+
+    def __init__(
+        self,
+        gate: Scopeware,
+        token: LiveToken | None,
+        owner: str | None,
+        requirement: Requirement | None,
+        path: str,
+        decision: Decision,
+    ) -> None:
+        self.gate = gate
+        self.token = token
+        self.owner = owner
+        self.requirement = requirement
+        self.path = path
+        self.decision = decision
+
+    @property
+    def scopes(self) -> ScopeSet | None:
+        """What the token may do now: granted ∩ its owner's role. ``None`` without a token."""
+        return self.token.scopes if self.token else None
+
+    @property
+    def public_only(self) -> bool:
+        """Whether the caller is to see public resources only."""
+        return self.token is not None and self.token.public_only
+
+    @property
+    def group(self) -> str:
+        """The path of the group that decided, as the policy writes it; empty where none did."""
+        return self.requirement.group if self.requirement else ""
+
+    @property
+    def route(self) -> str:
+        """The path of the route that decided, in full; empty where a group itself did."""
+        return self.requirement.route if self.requirement else ""
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The variables of that path."""
+        return self.gate.policy.params(self.requirement, self.path) if self.requirement else {}
+
+    @property
+    def resource(self) -> str | None:
+        """What the request is about, where the policy says so."""
+        if self.requirement is None or self.requirement.resource is None:
+            return None
+        return self.requirement.resource.fill(self.params)
+
+    def __repr__(self) -> str:
+        return f"<Context of {self.owner or 'nobody'} in {self.group or 'no group'}: {self.decision}>"

@@ -1,0 +1,162 @@
+"""Guards for single views: `req_token` and `req_scopes`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import weakref
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from ..errors import ScopewareError
+from ..policy import Pattern, Requirement
+from ..scopes import Vocabulary
+from . import frameworks
+from .context import Context
+from .decision import ANONYMOUS, Caller, Denied, judge
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from .middleware import Scopeware
+
+View = TypeVar("View", bound=Callable[..., Any])
+Accept = Literal["any", "token", "session"]
+
+in_use = False
+"""Whether any view is guarded. PERF: until then the gate need not tell who asks what it is doing."""
+
+_current: ContextVar[tuple[Scopeware, WSGIEnvironment] | None] = ContextVar("scopeware", default=None)
+_gates: weakref.WeakSet[Scopeware] = weakref.WeakSet()
+_ANYWHERE = Pattern.parse("/")
+
+
+class GuardError(ScopewareError, RuntimeError):
+    """A guarded view was called and no gate could be found in front of it. The view was not run."""
+
+
+def register(gate: Scopeware) -> None:
+    """Let guards find this gate."""
+    _gates.add(gate)
+
+
+def call(gate: Scopeware, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Call the application of `gate` so that guards inside of it know whom to ask."""
+    before = _current.set((gate, environ))
+    try:
+        return gate.app(environ, start_response)
+    finally:
+        _current.reset(before)
+
+
+@overload
+def req_token(view: View, /) -> View: ...
+@overload
+def req_token(*, accept: Accept = "any") -> Callable[[View], View]: ...
+def req_token(view: Any = None, /, *, accept: Accept = "any") -> Any:
+    """Run a view only for someone who is signed in, whatever the policy says about its path.
+
+    It works on a WSGI callable and on views of Flask, Django, Bottle, Falcon and Pyramid, functions and methods, and
+    answers as the gate in front does. Put it next to the view, below the framework's own decorators.
+
+    :param accept: ``"any"`` takes a token or a session (``identify``), ``"token"`` and ``"session"`` only that.
+    :raises GuardError: when the view is called without a gate in front.
+    """
+    if accept not in ("any", "token", "session"):
+        raise ValueError(f"`{accept}` is none of any, token, session")
+
+    def needs(vocabulary: Vocabulary) -> Requirement:
+        return Requirement("", "", _ANYWHERE, vocabulary, scope_free=True, accept=accept, public_only="allow")
+
+    decorate = functools.partial(_guarded, needs)
+    return decorate if view is None else decorate(view)
+
+
+def req_scopes(*scopes: str, optional: bool = False, accept: Accept = "any") -> Callable[[View], View]:
+    """Run a view only for tokens with all of these scopes, and for sessions, which have none.
+
+    Works where :func:`req_token` does, and includes it.
+
+    :param scopes: as the gate's vocabulary spells them.
+    :param optional: whether to run the view for callers who are not signed in at all.
+    :param accept: as for :func:`req_token`.
+    :raises ValueError: no scope is named, or one twice.
+    :raises GuardError: when the view is called without a gate in front.
+    :raises UnknownScope: when the view is called, and the gate's vocabulary lacks a scope.
+    """
+    if not scopes or len(set(scopes)) < len(scopes):
+        raise ValueError("name the scopes, each once")
+    if accept not in ("any", "token", "session"):
+        raise ValueError(f"`{accept}` is none of any, token, session")
+
+    @functools.cache
+    def needs(vocabulary: Vocabulary) -> Requirement:
+        bits = vocabulary.parse(scopes).bits
+        return Requirement(
+            "", "", _ANYWHERE, vocabulary, (bits,), require_token=not optional, accept=accept, public_only="allow"
+        )
+
+    return functools.partial(_guarded, needs)
+
+
+def _guarded(needs: Callable[[Vocabulary], Requirement], view: Any) -> Any:
+    global in_use  # noqa: PLW0603
+    in_use = True
+
+    def refusal(arguments: tuple[Any, ...]) -> Any:
+        """What to return instead of the view's result; ``None`` to run it."""
+        gate, environ = _gate_and_environ(arguments)
+        context = gate.context_of(environ)
+        denied = _judge(needs(gate.policy.vocabulary), context)
+        if denied is None or gate.lets_pass(environ, denied):
+            return None
+        asked = Context(gate, context.token, context.owner, needs(gate.policy.vocabulary), "", denied)
+        return frameworks.respond(arguments, environ, *gate.refusal(environ, asked))
+
+    if inspect.iscoroutinefunction(view):
+
+        @functools.wraps(view)
+        async def guard_async(*arguments: Any, **keywords: Any) -> Any:
+            answer = refusal(arguments)
+            return await view(*arguments, **keywords) if answer is None else answer.result
+
+        return guard_async
+
+    @functools.wraps(view)
+    def guard(*arguments: Any, **keywords: Any) -> Any:
+        answer = refusal(arguments)
+        return view(*arguments, **keywords) if answer is None else answer.result
+
+    return guard
+
+
+def _judge(requirement: Requirement, context: Context) -> Denied | None:
+    # A denial by the gate itself only gets here in report mode, or where the policy does not apply.
+    if isinstance(context.decision, Denied) and context.requirement is None:
+        return context.decision
+    caller = ANONYMOUS
+    if context.token is not None:
+        caller = Caller(context.token, context.owner, context.token.role)
+    elif context.owner is not None:
+        caller = Caller(None, context.owner)
+    decision = judge(requirement, caller, dict, lambda: False)
+    return decision if isinstance(decision, Denied) else None
+
+
+def _gate_and_environ(arguments: tuple[Any, ...]) -> tuple[Scopeware, WSGIEnvironment]:
+    environ = frameworks.environ_in(arguments)
+    current = _current.get()
+    if current is not None and (environ is None or environ is current[1]):
+        return current
+    if environ is None:
+        raise GuardError("a guarded view was called outside of a request; wrap its application with Scopeware")
+    context = environ.get("scopeware")
+    if isinstance(context, Context):
+        return context.gate, environ
+    if current is not None:
+        return current[0], environ
+    gates = list(_gates)
+    if len(gates) == 1:
+        return gates[0], environ
+    raise GuardError("there is no gate in front of a guarded view; wrap its application with Scopeware")

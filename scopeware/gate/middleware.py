@@ -1,0 +1,385 @@
+"""The gate: one WSGI application in front of another."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Literal, final
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from ..errors import ConfigurationError
+from ..policy import AmbiguousPath, Policy, Requirement
+from ..scopes.suggest import quoted
+from ..tokens import LiveToken, NoSuchOwner, Refusal, StoreUnavailable, TokenStore, wsgi_text
+from . import guards
+from .answers import Answer, Style, challenges, headers, problem, style_named
+from .context import ENVIRON_KEY, Context
+from .credentials import AmbiguousCredentials, CredentialReader, ForeignCredential, Strip
+from .decision import ALLOWED, ANONYMOUS, REFUSALS, Caller, Decision, Denied, judge, refused
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+logger = logging.getLogger("scopeware.gate")
+
+Identify = Callable[["WSGIEnvironment"], str | None]
+Visibility = Callable[["WSGIEnvironment", str | None], str | None]
+Observer = Callable[["WSGIEnvironment", Context], None]
+
+_NAMESPACE = "SCOPEWARE"
+_REMOTE_LOOKALIKES = ("HTTP_REMOTE_USER", "HTTP_X_REMOTE_USER")
+_OVERRIDES = ("HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_X_HTTP_METHOD", "HTTP_X_METHOD_OVERRIDE")
+_PORTS = {"http": ":80", "https": ":443"}
+
+
+@final
+class Scopeware:
+    """Stands in front of a WSGI application: calls it exactly once, or answers itself and calls it not at all.
+
+    :param app: the application. Nothing in it changes.
+    :param policy: what requests need.
+    :param store: who holds what.
+    :param identify: names the user whom something else signed in (a session, a trusted proxy), or ``None``. Such a
+        user satisfies what requires a token, unless a token it must be; has no scopes, and is asked for none.
+    :param visibility: tells public-only tokens what is public: called with the environ and the resource (``None`` where
+        the policy names none). Only ``"public"`` passes.
+    :param answers: the style of refusals: ``"problem"``, ``"gitea"``, ``"timetracker"``, or a callable; by default the
+        policy's.
+    :param mode: ``"enforce"``, or ``"report"``: nothing is refused; what would have been is logged, and in the environ.
+    :param observe: called after each decision, before the application.
+    :param options: any of the policy's gate options (:class:`~scopeware.policy.Options`), by name.
+    :raises ConfigurationError: an option that cannot be; a store with another vocabulary than the policy's.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        policy: Policy,
+        store: TokenStore,
+        *,
+        identify: Identify | None = None,
+        visibility: Visibility | None = None,
+        answers: str | Style | None = None,
+        mode: Literal["enforce", "report"] = "enforce",
+        observe: Observer | None = None,
+        **options: Any,
+    ) -> None:
+        if not callable(app):
+            raise ConfigurationError(f"the application cannot be called: {quoted(repr(app))}")
+        if mode not in ("enforce", "report"):
+            raise ConfigurationError(f"{quoted(str(mode))} is neither enforce nor report", where="mode")
+        store.use(policy.vocabulary, policy.roles)
+        self.app = app
+        self.policy = policy
+        self.store = store
+        self.mode = mode
+        self.options = policy.options.with_changes(options)
+        self._identify = identify
+        self._visibility = visibility
+        self._observe = observe
+        self._style = answers if callable(answers) else style_named(answers or self.options.answers)
+        self._credentials = CredentialReader(self.options, f"{store.prefix}_")
+        self._vary = ", ".join(self._credentials.places)
+        self._refuses_override = self.options.method_override == "refuse"
+        self._strips = not self.options.forward_token
+        self._scope_headers = self.options.scope_headers
+        # PERF: bound once, looked up for every request
+        self._requirement = policy.requirement
+        self._authenticate = store.authenticate
+        self._find = self._credentials.find
+        guards.register(self)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            context = self._admit(environ)
+            if context is not None and self._observe is not None:
+                self._observe(environ, context)
+        except Exception:
+            logger.exception("the gate failed")
+            context = self._denied(environ, Denied("internal_error", "the gate failed"))
+        if context is not None:
+            if context.decision is not ALLOWED and not self.lets_pass(environ, context.decision):
+                return self._refuse(environ, start_response, context)
+            if self._scope_headers and context.token is not None:
+                start_response = self._with_scope_headers(start_response, context)
+        if guards.in_use:
+            return guards.call(self, environ, start_response)
+        return self.app(environ, start_response)
+
+    # -- a request's way
+
+    def _admit(self, environ: WSGIEnvironment) -> Context | None:
+        """The decision about a request, and the environ made ready; ``None`` where the policy does not apply."""
+        raw_path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        try:
+            requirement = self._requirement(environ["REQUEST_METHOD"], raw_path)
+        except AmbiguousPath as error:
+            return self._denied(environ, Denied("ambiguous_path", f"the path has no one reading: {error.reason}"))
+        if requirement is None:
+            return self._admit_outside(environ)
+        if self._refuses_override and any(name in environ for name in _OVERRIDES):
+            denied = Denied("ambiguous_method", "the request asks to be taken for one of another method")
+            return self._denied(environ, denied, requirement)
+        strip: Strip | None = None
+        try:
+            found = self._find(environ)
+            if found is None:
+                context = self._without_token(environ, requirement, raw_path)
+            else:
+                secret, strip = found
+                token = self._authenticate(secret)
+                if isinstance(token, Refusal):
+                    return self._denied(environ, refused(token), requirement)
+                bits = token.bits
+                simple = requirement.simple
+                # PERF: what decides nearly always. `judge` says the same, and knows the rest.
+                if bits and bits & simple == simple and not token.public_only:
+                    context = Context(self, token, token.owner, requirement, raw_path, ALLOWED)
+                else:
+                    context = self._with_token(environ, requirement, raw_path, token)
+        except AmbiguousCredentials as error:
+            return self._denied(environ, Denied("ambiguous_credentials", str(error)), requirement)
+        except ForeignCredential as error:
+            return self._denied(environ, Denied("token_invalid", str(error)), requirement)
+        except StoreUnavailable as error:
+            logger.error("%s", error)
+            return self._denied(environ, Denied("store_unavailable", "tokens cannot be checked now"), requirement)
+        if strip is not None and self._strips:
+            strip(environ)
+        self._present(environ, context)
+        return context
+
+    def _with_token(
+        self, environ: WSGIEnvironment, requirement: Requirement, raw_path: str, token: LiveToken
+    ) -> Context:
+        context = Context(self, token, token.owner, requirement, raw_path, ALLOWED)
+        return self._judged(environ, context, Caller(token, token.owner, token.role))
+
+    def _without_token(self, environ: WSGIEnvironment, requirement: Requirement, raw_path: str) -> Context:
+        owner = self._session_owner(environ)
+        if owner is None:
+            context = Context(self, None, None, requirement, raw_path, ALLOWED)
+            if _is_preflight(environ):
+                return context
+            return self._judged(environ, context, ANONYMOUS)
+        context = Context(self, None, owner, requirement, raw_path, ALLOWED)
+        role = self._role_of(owner) if requirement.owner is not None else None
+        return self._judged(environ, context, Caller(None, owner, role))
+
+    def _session_owner(self, environ: WSGIEnvironment) -> str | None:
+        owner = self._identify(environ) if self._identify is not None else None
+        if owner == "":
+            raise TypeError("identify returned an empty name; return None for nobody")
+        return owner
+
+    def _role_of(self, owner: str) -> str | None:
+        try:
+            info = self.store.owner(owner)
+        except NoSuchOwner:
+            return None
+        return info.role if info.active else None
+
+    def _judged(self, environ: WSGIEnvironment, context: Context, caller: Caller) -> Context:
+        requirement = context.requirement
+        if requirement is None:
+            raise AssertionError("only what the policy covers is judged")
+        context.decision = self._judge(environ, context, requirement, caller)
+        if context.decision is ALLOWED and requirement.destination and "HTTP_DESTINATION" in environ:
+            context.decision = self._judge_destination(environ, context, caller)
+        return context
+
+    def _judge(self, environ: WSGIEnvironment, context: Context, requirement: Requirement, caller: Caller) -> Decision:
+        here = Context(self, context.token, context.owner, requirement, context.path, ALLOWED)
+
+        def is_public() -> bool:
+            if self._visibility is None:
+                return False
+            environ[ENVIRON_KEY] = here
+            return self._visibility(environ, here.resource) == "public"
+
+        return judge(requirement, caller, lambda: here.params, is_public)
+
+    def _judge_destination(self, environ: WSGIEnvironment, context: Context, caller: Caller) -> Decision:
+        """COPY and MOVE write at their destination, too (RFC 4918 9.8.3): it is judged like the path itself."""
+        try:
+            raw_path = _destination(environ)
+            requirement = self._requirement(environ["REQUEST_METHOD"], raw_path)
+        except AmbiguousPath as error:
+            return Denied("ambiguous_destination", f"the destination has no one reading: {error.reason}")
+        if requirement is None:
+            return Denied("ambiguous_destination", "the destination lies outside of what is guarded")
+        there = Context(self, context.token, context.owner, requirement, raw_path, ALLOWED)
+        return self._judge(environ, there, requirement, caller)
+
+    def _admit_outside(self, environ: WSGIEnvironment) -> Context | None:
+        """Outside of the prefix nothing is asked; but a destination may lie under it."""
+        if "HTTP_DESTINATION" not in environ:
+            return None
+        try:
+            raw_path = _destination(environ)
+            requirement = self._requirement(environ["REQUEST_METHOD"], raw_path)
+        except AmbiguousPath as error:
+            return self._denied(environ, Denied("ambiguous_destination", error.reason))
+        if requirement is None or not requirement.destination:
+            return None
+        return self._denied(
+            environ, Denied("ambiguous_destination", "the destination is guarded, and the path is not"), requirement
+        )
+
+    def _denied(self, environ: WSGIEnvironment, decision: Denied, requirement: Requirement | None = None) -> Context:
+        """A decision about a request that nobody can be named for."""
+        context = Context(self, None, None, requirement, "", decision)
+        self._present(environ, context)
+        return context
+
+    def _present(self, environ: WSGIEnvironment, context: Context) -> None:
+        """Put what was learned into the environ, and take out what pretends to be it."""
+        # PERF: one search in C instead of a loop over all keys
+        if _NAMESPACE in "\n".join(environ):
+            for key in [key for key in environ if key.startswith("HTTP_") and _NAMESPACE in key]:
+                del environ[key]
+        for key in _REMOTE_LOOKALIKES:
+            if key in environ:
+                del environ[key]
+        environ[ENVIRON_KEY] = context
+        token = context.token
+        if token is not None:
+            environ["REMOTE_USER"] = token.remote_user
+        elif context.owner is not None:
+            environ["REMOTE_USER"] = wsgi_text(context.owner)
+        elif "REMOTE_USER" in environ:
+            del environ["REMOTE_USER"]
+
+    # -- for the guards of single views
+
+    def context_of(self, environ: WSGIEnvironment) -> Context:
+        """What the gate learned, or would have learned, had the policy covered the request."""
+        context = environ.get(ENVIRON_KEY)
+        if isinstance(context, Context):
+            return context
+        try:
+            found = self._find(environ)
+            if found is None:
+                return Context(self, None, self._session_owner(environ), None, "", ALLOWED)
+            token = self._authenticate(found[0])
+        except AmbiguousCredentials as error:
+            return Context(self, None, None, None, "", Denied("ambiguous_credentials", str(error)))
+        except ForeignCredential:
+            return Context(self, None, None, None, "", REFUSALS["token_invalid"])
+        except StoreUnavailable as error:
+            logger.error("%s", error)
+            return Context(self, None, None, None, "", Denied("store_unavailable", "tokens cannot be checked now"))
+        if isinstance(token, LiveToken):
+            return Context(self, token, token.owner, None, "", ALLOWED)
+        return Context(self, None, None, None, "", refused(token))
+
+    # -- answers
+
+    def lets_pass(self, environ: WSGIEnvironment, decision: Decision) -> bool:
+        """Whether a request goes on although it was denied, as in report mode; that is logged."""
+        if self.mode != "report" or not isinstance(decision, Denied):
+            return False
+        logger.warning(
+            "would have refused %s %s with %d %s: %s",
+            environ.get("REQUEST_METHOD"),
+            quoted(environ.get("PATH_INFO", "")),
+            decision.status,
+            decision.code,
+            decision.detail,
+        )
+        return True
+
+    def _refuse(self, environ: WSGIEnvironment, start_response: StartResponse, context: Context) -> Iterable[bytes]:
+        status, lines, body = self.refusal(environ, context)
+        start_response(status, lines)
+        return [body] if environ.get("REQUEST_METHOD") != "HEAD" else []
+
+    def refusal(self, environ: WSGIEnvironment, context: Context) -> tuple[str, list[tuple[str, str]], bytes]:
+        """The status line, the headers and the body of the answer to a request that was denied."""
+        decision = context.decision
+        if not isinstance(decision, Denied):
+            raise AssertionError("only what was denied is refused")
+        answer = _answer(decision, context)
+        try:
+            content_type, body = self._style(answer, environ)
+        except Exception:
+            logger.exception("the answer style failed")
+            content_type, body = problem(answer, environ)
+        lines = headers(answer, content_type, body, self._vary)
+        basic = self.options.basic and environ.get("HTTP_X_REQUESTED_WITH") != "XMLHttpRequest"
+        lines += challenges(answer, self.options.realm, basic=basic)
+        if self._scope_headers and context.token is not None:
+            lines += _scope_headers(context)
+        return f"{answer.status} {answer.title}", lines, body
+
+    @staticmethod
+    def _with_scope_headers(start_response: StartResponse, context: Context) -> StartResponse:
+        extra = _scope_headers(context)
+
+        def start(status: str, lines: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
+            return start_response(status, [*lines, *extra], exc_info)
+
+        return start
+
+
+def _answer(decision: Denied, context: Context) -> Answer:
+    required: tuple[str, ...] = ()
+    alternatives: tuple[tuple[str, ...], ...] = ()
+    if context.requirement is not None and decision.code in ("insufficient_scope", "public_only"):
+        alternatives = context.requirement.scope_lists()
+        required = alternatives[0] if alternatives else ()
+    return Answer(
+        status=decision.status,
+        code=decision.code,
+        detail=decision.detail,
+        required_scopes=required,
+        alternatives=alternatives,
+        available_scopes=_words(context.token) if context.token is not None else (),
+        group=context.group,
+    )
+
+
+def _words(token: LiveToken) -> tuple[str, ...]:
+    return tuple(str(token.scopes).split(",")) if token.scopes or token.public_only else ()
+
+
+def _scope_headers(context: Context) -> list[tuple[str, str]]:
+    """What GitHub tells clients about their token, and about what is asked here."""
+    lines = []
+    if context.token is not None:
+        lines.append(("X-OAuth-Scopes", ", ".join(_words(context.token))))
+    if context.requirement is not None:
+        needed = context.requirement.scope_lists()
+        lines.append(("X-Accepted-OAuth-Scopes", ", ".join(needed[0]) if needed else ""))
+    return lines
+
+
+def _is_preflight(environ: WSGIEnvironment) -> bool:
+    """Whether a browser asks beforehand what it may send (Fetch 3.2.2); it never sends credentials then."""
+    return (
+        environ["REQUEST_METHOD"] == "OPTIONS"
+        and "HTTP_ORIGIN" in environ
+        and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+    )
+
+
+def _destination(environ: WSGIEnvironment) -> str:
+    """The path of the ``Destination`` header, decoded as servers decode paths.
+
+    :raises AmbiguousPath: it is not one URL or absolute path of this host.
+    """
+    header = environ["HTTP_DESTINATION"].strip()
+    try:
+        url = urlsplit(header)
+    except ValueError:
+        raise AmbiguousPath("it is no URL") from None
+    if url.query or url.fragment or "," in url.netloc:
+        raise AmbiguousPath("it is no plain path")
+    if url.scheme or url.netloc:
+        default = _PORTS.get(url.scheme.lower())
+        host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+        if default is None or url.netloc.lower().removesuffix(default) != host.lower().removesuffix(default):
+            raise AmbiguousPath("it names another host")
+    if not url.path.isascii() or not url.path.startswith("/"):
+        raise AmbiguousPath("it is no absolute path")
+    return unquote_to_bytes(url.path).decode("latin-1")

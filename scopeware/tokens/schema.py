@@ -1,0 +1,91 @@
+"""The numbered migrations and how far a database has come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from peewee import Database
+from playhouse.migrations import Runner
+
+from ..errors import ConfigurationError
+
+_TABLE = "scopeware_migration"
+
+
+class SchemaError(ConfigurationError):
+    """The tables of a database are not those this version works with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration; `applied` is when, or ``None``. One without a file was applied by a newer version."""
+
+    name: str
+    applied: datetime | None
+    known: bool
+
+
+def directory() -> Path:
+    """Where the migrations are: inside the installed package, or at the top of the source tree."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "_migrations"
+    return installed if installed.is_dir() else package.parent / "migrations"
+
+
+def status(database: Database) -> list[Step]:
+    """Every migration, in order.
+
+    :param database: with an open connection.
+    """
+    return [Step(row.name, row.applied, row.path is not None) for row in _runner(database).status()]
+
+
+def upgrade(database: Database) -> list[str]:
+    """Apply what is pending, each migration whole or not at all; the names of those applied.
+
+    :param database: with an open connection.
+    :raises SchemaError: a newer version was here.
+    """
+    with _exclusive(database):
+        check_not_newer(status(database))
+        applied: list[str] = _runner(database).up()
+        return applied
+
+
+def check(database: Database) -> None:
+    """Nothing, if the tables are those of this version.
+
+    :raises SchemaError: they are older, or newer.
+    """
+    steps = status(database)
+    check_not_newer(steps)
+    pending = [step.name for step in steps if step.applied is None]
+    if pending:
+        raise SchemaError(f"the database lacks the migration {pending[0]}; run `scopeware db upgrade`")
+
+
+def check_not_newer(steps: list[Step]) -> None:
+    """Nothing, if all applied migrations are known here.
+
+    :raises SchemaError: one is not.
+    """
+    unknown = [step.name for step in steps if not step.known]
+    if unknown:
+        raise SchemaError(
+            f"the database was migrated by a newer version (it has {unknown[0]}); upgrade scopeware to use it"
+        )
+
+
+def _runner(database: Database) -> Runner:
+    return Runner(database, str(directory()), table_name=_TABLE)
+
+
+@contextmanager
+def _exclusive(database: Database) -> Iterator[None]:
+    """Lets one process at a time migrate: the next one finds nothing left to do."""
+    with database.atomic("IMMEDIATE"):
+        yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _RETRY_SECONDS = "5"
+_UNQUOTABLE = re.compile(r"[^ !#-\[\]-~]")
 _HELP: dict[Code, str] = {
     "ambiguous_credentials": "send one token, in one place",
     "ambiguous_destination": "send one absolute path of this host as Destination",
@@ -122,6 +124,8 @@ def timetracker(answer: Answer, environ: WSGIEnvironment) -> tuple[str, bytes]:
 
 
 STYLES: Mapping[str, Style] = {"problem": problem, "gitea": gitea, "timetracker": timetracker}
+CONSTANT_STYLES = (problem, timetracker)
+"""Those whose answers do not depend on the environ, but for a client that prefers HTML."""
 
 
 def style_named(name: str) -> Style:
@@ -173,10 +177,8 @@ def _json(members: Mapping[str, Any]) -> bytes:
 
 
 def _quotable(text: str) -> str:
-    """As a quoted-string may hold it (RFC 6750 3 allows no quotes and backslashes, nor anything but ASCII)."""
-    return "".join(
-        character if character.isascii() and character.isprintable() else "?" for character in text
-    ).translate({ord('"'): "'", ord("\\"): "/"})
+    """As an error description may hold it: ASCII without quotes and backslashes (RFC 6750 3)."""
+    return _UNQUOTABLE.sub("?", text)
 
 
 def _prefers_html(accept: str) -> bool:

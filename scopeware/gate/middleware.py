@@ -12,7 +12,7 @@ from ..policy import AmbiguousPath, Policy, Requirement
 from ..scopes.suggest import quoted
 from ..tokens import LiveToken, NoSuchOwner, Refusal, StoreUnavailable, TokenStore, wsgi_text
 from . import guards
-from .answers import Answer, Style, challenges, headers, problem, style_named
+from .answers import CONSTANT_STYLES, Answer, Style, challenges, headers, problem, style_named
 from .context import ENVIRON_KEY, Context
 from .credentials import AmbiguousCredentials, CredentialReader, ForeignCredential, Strip
 from .decision import ALLOWED, ANONYMOUS, REFUSALS, Caller, Decision, Denied, judge, refused
@@ -26,6 +26,9 @@ Identify = Callable[["WSGIEnvironment"], str | None]
 Visibility = Callable[["WSGIEnvironment", str | None], str | None]
 Observer = Callable[["WSGIEnvironment", Context], None]
 
+Rendered = tuple[str, list[tuple[str, str]], bytes]
+
+_MOST_RENDERED = 1024
 _NAMESPACE = "SCOPEWARE"
 _REMOTE_LOOKALIKES = ("HTTP_REMOTE_USER", "HTTP_X_REMOTE_USER")
 _OVERRIDES = ("HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_X_HTTP_METHOD", "HTTP_X_METHOD_OVERRIDE")
@@ -87,6 +90,7 @@ class Scopeware:
         self._requirement = policy.requirement
         self._authenticate = store.authenticate
         self._find = self._credentials.find
+        self._rendered: dict[tuple[object, ...], Rendered] = {}
         guards.register(self)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -294,11 +298,28 @@ class Scopeware:
         start_response(status, lines)
         return [body] if environ.get("REQUEST_METHOD") != "HEAD" else []
 
-    def refusal(self, environ: WSGIEnvironment, context: Context) -> tuple[str, list[tuple[str, str]], bytes]:
+    def refusal(self, environ: WSGIEnvironment, context: Context) -> Rendered:
         """The status line, the headers and the body of the answer to a request that was denied."""
         decision = context.decision
         if not isinstance(decision, Denied):
             raise AssertionError("only what was denied is refused")
+        basic = self.options.basic and environ.get("HTTP_X_REQUESTED_WITH") != "XMLHttpRequest"
+        if self._style not in CONSTANT_STYLES or "text/html" in environ.get("HTTP_ACCEPT", ""):
+            return self._render(environ, context, decision, basic)
+        token = context.token
+        # PERF: the same refusals come again and again. (The policy keeps its requirements, so no id is used twice.)
+        key = (id(context.requirement), decision, token.scopes.bits if token else 0, context.public_only, basic)
+        known = self._rendered.get(key)
+        if known is None:
+            known = self._render(environ, context, decision, basic)
+            if context.requirement is None or context.requirement.group:
+                if len(self._rendered) >= _MOST_RENDERED:
+                    self._rendered.clear()
+                self._rendered[key] = known
+        status, lines, body = known
+        return status, lines.copy(), body
+
+    def _render(self, environ: WSGIEnvironment, context: Context, decision: Denied, basic: bool) -> Rendered:
         answer = _answer(decision, context)
         try:
             content_type, body = self._style(answer, environ)
@@ -306,7 +327,6 @@ class Scopeware:
             logger.exception("the answer style failed")
             content_type, body = problem(answer, environ)
         lines = headers(answer, content_type, body, self._vary)
-        basic = self.options.basic and environ.get("HTTP_X_REQUESTED_WITH") != "XMLHttpRequest"
         lines += challenges(answer, self.options.realm, basic=basic)
         if self._scope_headers and context.token is not None:
             lines += _scope_headers(context)

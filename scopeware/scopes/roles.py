@@ -34,7 +34,7 @@ class Roles(Mapping[str, ScopeSet]):
         for category in vocabulary.categories:
             reads |= vocabulary.need(category, vocabulary.actions_for("GET")) or 0
         ceilings = {
-            "viewer": vocabulary.closure(reads) & common,
+            "viewer": vocabulary.closure(reads & common),
             DEFAULT_ROLE: common,
             ADMIN_ROLE: vocabulary.everything,
         }

@@ -26,6 +26,9 @@ class UnknownScope(ScopewareError, ValueError):
         self.vocabulary = vocabulary
         self.suggestions = suggestions
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return UnknownScope, (self.word, self.vocabulary, self.suggestions)
+
 
 class VocabularyMismatch(ScopewareError, TypeError):
     """Two scope sets of different vocabularies were combined or compared."""
@@ -34,6 +37,9 @@ class VocabularyMismatch(ScopewareError, TypeError):
         super().__init__(f"scope sets of two vocabularies do not mix: `{left}` and `{right}`")
         self.left = left
         self.right = right
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return VocabularyMismatch, (self.left, self.right)
 
 
 @final
@@ -82,6 +88,8 @@ class ScopeSet:
             need = self.vocabulary.parse(need)
             if not need.bits:
                 raise ValueError("`covers` was asked about no scope at all")
+        elif not isinstance(need, ScopeSet):
+            raise TypeError(f"expected a scope set or text, not {type(need).__name__}")
         return not self._same_vocabulary(need).bits & ~self.bits
 
     def __contains__(self, scope: object) -> bool:
@@ -89,21 +97,32 @@ class ScopeSet:
 
     def __and__(self, other: ScopeSet) -> ScopeSet:
         """The rights both have; public-only if either is, as a restriction only ever takes away."""
+        if not isinstance(other, ScopeSet):
+            return NotImplemented
         self._same_vocabulary(other)
         granted = (self.bits & other.bits) | (self._granted & other._granted)
         return ScopeSet(self.vocabulary, granted, self.public_only or other.public_only)
 
     def __or__(self, other: ScopeSet) -> ScopeSet:
-        """The least set that allows what either allows; so public-only only if both are."""
+        """The least set that allows what either allows; so public-only only if all that grants anything is."""
+        if not isinstance(other, ScopeSet):
+            return NotImplemented
         self._same_vocabulary(other)
-        return ScopeSet(self.vocabulary, self._granted | other._granted, self.public_only and other.public_only)
+        granting = [one for one in (self, other) if one.bits] or [self, other]
+        public_only = all(one.public_only for one in granting)
+        return ScopeSet(self.vocabulary, self._granted | other._granted, public_only)
 
     def __le__(self, other: ScopeSet) -> bool:
         """Whether a token with this set can do nothing that one with `other` cannot."""
+        if not isinstance(other, ScopeSet):
+            return NotImplemented
         self._same_vocabulary(other)
-        return not self.bits & ~other.bits and (self.public_only or not other.public_only)
+        unrestricted = self.bits and not self.public_only
+        return not self.bits & ~other.bits and not (unrestricted and other.public_only)
 
     def __lt__(self, other: ScopeSet) -> bool:
+        if not isinstance(other, ScopeSet):
+            return NotImplemented
         return self <= other and self != other
 
     def __eq__(self, other: object) -> bool:
@@ -120,10 +139,10 @@ class ScopeSet:
 
     def __iter__(self) -> Iterator[str]:
         """The scopes in vocabulary order, without those that another one implies."""
-        return self.vocabulary.words(self.bits)
+        return iter(self.vocabulary.words(self.bits))
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self.vocabulary.words(self.bits))
 
     def __str__(self) -> str:
         """Canonical text: the restriction, then the scopes in vocabulary order; everything is one word."""

@@ -6,7 +6,7 @@ import functools
 import importlib.resources
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, final
@@ -19,6 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _SEPARATORS = re.compile(r"[ ,]+")
 _KEYS = ("actions", "admin", "all", "categories", "implies", "methods", "name", "public_only", "wildcards")
 
+_MEMORY = 4096
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
 WRITE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 OTHER = "*"
@@ -44,6 +45,10 @@ class Category:
     description: str = ""
     actions: tuple[str, ...] | None = None
 
+    def __post_init__(self) -> None:
+        if self.actions is not None:
+            object.__setattr__(self, "actions", tuple(self.actions))
+
 
 @final
 class Vocabulary:
@@ -67,6 +72,7 @@ class Vocabulary:
     """
 
     __slots__ = (
+        "_arguments",
         "_closures",
         "_definition",
         "_implied_by",
@@ -74,6 +80,7 @@ class Vocabulary:
         "_methods",
         "_scopes",
         "_wildcards",
+        "_words",
         "actions",
         "admin",
         "all_word",
@@ -96,17 +103,26 @@ class Vocabulary:
         methods: Mapping[str, Iterable[str]] | None = None,
         admin: Iterable[str] = (),
     ) -> None:
+        listed = [Category(entry) if isinstance(entry, str) else entry for entry in categories]
+        self._arguments = {
+            "actions": tuple(actions),
+            "implies": implies and {action: tuple(implied) for action, implied in implies.items()},
+            "all_word": all_word,
+            "public_only": public_only,
+            "wildcards": wildcards and {word: tuple(patterns) for word, patterns in wildcards.items()},
+            "methods": methods and {method: tuple(needed) for method, needed in methods.items()},
+            "admin": tuple(admin),
+        }
         self.name = name
         self.actions = tuple(actions)
         self.all_word = all_word
         self.public_only = public_only
-        listed = [Category(entry) if isinstance(entry, str) else entry for entry in categories]
         self.categories: Mapping[str, Category] = MappingProxyType({entry.name: entry for entry in listed})
         self.admin = tuple(admin)
         self._check_names(listed)
 
         if implies is None:
-            implies = {"write": ("read",)} if set(self.actions) == {"read", "write"} else {}
+            implies = {"write": ("read",)} if {"read", "write"} <= set(self.actions) else {}
         closed = self._close_actions(implies)
         self._scopes = tuple(
             f"{action}:{category.name}" for category in listed for action in self._actions_of(category)
@@ -118,18 +134,23 @@ class Vocabulary:
 
         self._wildcards: dict[str, int] = {}
         if all_word is not None:
-            self._add_wildcard(all_word, self.everything, index)
+            self._check_word(all_word, index, "all")
+            self._wildcards[all_word] = self.everything
         for word, patterns in (wildcards or {}).items():
-            self._add_wildcard(word, self.match(patterns), index)
-        if public_only is not None and (public_only in index or public_only in self._wildcards):
-            raise VocabularyError(f"the word `{public_only}` means two things", where="public_only")
+            self._check_word(word, index, f"wildcards.{word}")
+            self._wildcards[word] = self._wildcard(word, patterns)
+        if public_only is not None:
+            self._check_word(public_only, index, "public_only")
         self._known: dict[str, int] = {scope: 1 << position for scope, position in index.items()}
         for offset, word in enumerate(self._wildcards):
             self._known[word] = 1 << (len(self._scopes) + offset)
         self._methods = self._method_table(methods)
+        # PERF: every refusal spells scopes, and mostly the same ones.
+        self._words: dict[int, tuple[str, ...]] = {}
         self._definition = (
             name,
-            tuple(listed),
+            tuple(self.categories),
+            self._scopes,
             self.actions,
             tuple(self._closures),
             tuple(self._wildcards.items()),
@@ -189,7 +210,7 @@ class Vocabulary:
             raise self.unknown(unknown[0])
         return parsed
 
-    def parse_known(self, scopes: str | Iterable[str] | None) -> tuple[ScopeSet, tuple[str, ...]]:
+    def parse_known(self, scopes: str | Iterable[Any] | None) -> tuple[ScopeSet, tuple[str, ...]]:
         """Like :meth:`parse` for text of unknown age: the words that are known, and those that are not.
 
         Unknown words grant nothing, and so does ``None``.
@@ -202,18 +223,23 @@ class Vocabulary:
         public_only = False
         unknown = []
         for word in scopes:
-            if word == self.public_only:
+            if isinstance(word, str) and word == self.public_only:
                 public_only = True
-            elif (bit := self._known.get(word)) is not None:
+            elif isinstance(word, str):
+                bit = self._known.get(word, 0)
                 granted |= bit
+                if not bit:
+                    unknown.append(word)
             else:
-                unknown.append(word)
+                unknown.append(repr(word))
         return ScopeSet(self, granted, public_only), tuple(unknown)
 
     def unknown(self, word: str) -> UnknownScope:
         """The error that says `word` is not known here, with near matches."""
         action, colon, category = word.partition(":")
-        if action in self.actions and not category:
+        if f"{category}:{action}" in self._known:
+            suggestions: tuple[str, ...] = (f"{category}:{action}",)
+        elif action in self.actions and not category:
             suggestions = tuple(scope for scope in self._scopes if scope.startswith(f"{action}:"))[:3]
         elif not colon and category == "" and word in self.categories:
             suggestions = tuple(f"{known}:{word}" for known in self._actions_of(self.categories[word]))
@@ -222,11 +248,19 @@ class Vocabulary:
             suggestions = near(word, words)
         return UnknownScope(word, self.name, suggestions)
 
-    def words(self, bits: int) -> Iterator[str]:
+    def words(self, bits: int) -> tuple[str, ...]:
         """The scopes of `bits` in canonical order, without those that another scope of `bits` implies."""
-        for position, scope in enumerate(self._scopes):
-            if bits >> position & 1 and not bits & self._implied_by[position]:
-                yield scope
+        known = self._words.get(bits)
+        if known is None:
+            known = tuple(
+                scope
+                for position, scope in enumerate(self._scopes)
+                if bits >> position & 1 and not bits & self._implied_by[position]
+            )
+            if len(self._words) >= _MEMORY:
+                self._words.clear()
+            self._words[bits] = known
+        return known
 
     def spell(self, granted: int, public_only: bool, *, as_granted: bool = False) -> str:
         """Canonical text of scope bits; with `as_granted`, of granted words, wildcards kept as such."""
@@ -264,32 +298,40 @@ class Vocabulary:
         return bits
 
     def match(self, patterns: Iterable[str]) -> int:
-        """The scope bits that patterns select: ``read:user``, ``read:*``, ``*:user``, ``*``; ``-`` in front takes
-        them away again. Implied scopes are included.
+        """The scope bits that patterns select, in order: ``read:user``, ``read:*``, ``*:user``, ``*`` add scopes and
+        all they imply; with ``-`` in front they take scopes away, and all that imply them.
 
         :raises VocabularyError: a pattern selects nothing.
         """
         bits = 0
         for pattern in patterns:
-            away = pattern.startswith("-")
-            chosen = self._select(pattern.removeprefix("-"), pattern)
-            bits = bits & ~chosen if away else bits | chosen
+            chosen = self._select(pattern)
+            if pattern.startswith("-"):
+                bits &= ~self.reaching(chosen)
+            else:
+                bits |= self.closure(chosen)
         return bits
 
-    def _select(self, wanted: str, pattern: str) -> int:
+    def reaching(self, bits: int) -> int:
+        """The scopes that are among `bits` or imply one of them."""
+        reaching = 0
+        for position, closure in enumerate(self._closures):
+            if closure & bits:
+                reaching |= 1 << position
+        return reaching
+
+    def _select(self, pattern: str) -> int:
+        wanted = pattern.removeprefix("-")
         if wanted in ("*", "*:*"):
             return self.everything
         action, _, category = wanted.partition(":")
         chosen = 0
         for position, scope in enumerate(self._scopes):
             has_action, _, has_category = scope.partition(":")
-            of_category = (
-                category in ("*", has_category)
-                # a part goes where its whole goes
-                or has_category.startswith(f"{category}.")
-            )
+            # A part goes where its whole goes.
+            of_category = category in ("*", has_category) or has_category.startswith(f"{category}.")
             if action in ("*", has_action) and of_category:
-                chosen |= self._closures[position]
+                chosen |= 1 << position
         if not chosen:
             raise VocabularyError(f"the pattern {quoted(pattern)} matches no scope{self._hint(category)}")
         return chosen
@@ -315,13 +357,13 @@ class Vocabulary:
 
     @property
     def admin_bits(self) -> int:
-        """The scopes of the categories that are for administrators only, parts included."""
+        """The scopes of the categories that are for administrators only, their parts', and what implies any."""
         bits = 0
         for position, scope in enumerate(self._scopes):
             category = scope.partition(":")[2]
             if any(category == name or category.startswith(f"{name}.") for name in self.admin):
                 bits |= 1 << position
-        return bits
+        return self.reaching(bits)
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -332,6 +374,14 @@ class Vocabulary:
     def wildcards(self) -> tuple[str, ...]:
         """The words that stand for many scopes, ``all`` among them."""
         return tuple(self._wildcards)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if hasattr(self, "_definition"):
+            raise AttributeError(f"a Vocabulary is immutable: cannot set `{name}`")
+        object.__setattr__(self, name, value)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore, (self.name, tuple(self.categories.values()), self._arguments)
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Vocabulary) and self._definition == other._definition)
@@ -364,6 +414,8 @@ class Vocabulary:
             for action in entry.actions or ():
                 if action not in self.actions:
                     raise self._unknown_action(action, f"categories.{entry.name}.actions")
+            if entry.actions is not None and len(set(entry.actions)) < len(entry.actions):
+                raise VocabularyError("an action is there twice", where=f"categories.{entry.name}.actions")
             if entry.actions == ():
                 raise VocabularyError("no action at all", where=f"categories.{entry.name}.actions")
         for name in self.admin:
@@ -403,14 +455,11 @@ class Vocabulary:
                 )
             children.setdefault(parent, []).append(entry.name)
 
-        def family(name: str) -> Iterator[str]:
-            yield name
-            for child in children.get(name, ()):
-                yield from family(child)
-
         closures = [0] * len(index)
         for entry in listed:
-            members = list(family(entry.name))
+            members = [entry.name]
+            for member in members:
+                members += children.get(member, ())
             for action in self._actions_of(entry):
                 bits = 0
                 for member in members:
@@ -435,17 +484,27 @@ class Vocabulary:
                     implied_by[other] |= 1 << position
         return implied_by
 
-    def _add_wildcard(self, word: str, meaning: int, index: Mapping[str, int]) -> None:
+    def _check_word(self, word: str, index: Mapping[str, int], where: str) -> None:
         if word in index or word in self._wildcards:
-            raise VocabularyError(f"the word {quoted(word)} means two things", where="wildcards")
+            raise VocabularyError(f"the word {quoted(word)} means two things", where=where)
         if not word or not word.isascii() or not word.isprintable() or set(word) & set(' ,@"\\'):
-            raise VocabularyError(f"{quoted(word)} cannot be a scope word", where="wildcards")
-        self._wildcards[word] = meaning
+            raise VocabularyError(f"{quoted(word)} cannot be a scope word", where=where)
+
+    def _wildcard(self, word: str, patterns: Iterable[str]) -> int:
+        try:
+            meaning = self.match(patterns)
+        except VocabularyError as error:
+            raise error.at(f"wildcards.{word}") from None
+        if not meaning:
+            raise VocabularyError("it stands for nothing", where=f"wildcards.{word}")
+        return meaning
 
     def _method_table(self, methods: Mapping[str, Iterable[str]] | None) -> dict[str, tuple[str, ...]]:
         table: dict[str, tuple[str, ...]] = {}
         if methods is not None:
             for method, needed in methods.items():
+                if method != OTHER and not (method.isascii() and method.isalpha() and method.isupper()):
+                    raise VocabularyError("a method is upper-case letters", where=f"methods.{method}")
                 table[method] = tuple(needed)
                 if not table[method]:
                     raise VocabularyError("no action at all: a method needs one", where=f"methods.{method}")
@@ -467,9 +526,8 @@ class Vocabulary:
                 'say in `methods` which HTTP method needs which, "*" for the others',
                 where="methods",
             )
-        if "HEAD" not in table and "GET" in table:
-            table["HEAD"] = table["GET"]
-        elif table.get("HEAD") != table.get("GET"):
+        get = table.get("GET", table[OTHER])
+        if table.setdefault("HEAD", get) != get:
             raise VocabularyError("HEAD always decides as GET", where="methods.HEAD")
         return table
 
@@ -480,6 +538,10 @@ class Vocabulary:
 
     def _hint(self, category: str) -> str:
         return did_you_mean(near(category, self.categories))
+
+
+def _restore(name: str, categories: tuple[Category, ...], arguments: dict[str, Any]) -> Vocabulary:
+    return Vocabulary(name, categories, **arguments)
 
 
 @functools.cache
@@ -512,6 +574,8 @@ def _category(name: str, entry: Any) -> Category:
     table = _expect(entry, dict, where, "a description, or a table with `description` and `actions`")
     for key in table:
         if key not in ("description", "actions"):
-            raise VocabularyError(f"unknown key {quoted(key)}", where=where)
+            raise VocabularyError(
+                f'unknown key {quoted(key)}; a name with a dot is written in quotes: "{name}.{key}"', where=where
+            )
     actions = tuple(_strings(table["actions"], f"{where}.actions")) if "actions" in table else None
     return Category(name, _expect(table.get("description", ""), str, where, "a string"), actions)

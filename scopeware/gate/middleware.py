@@ -71,12 +71,12 @@ class Scopeware:
             raise ConfigurationError(f"the application cannot be called: {quoted(repr(app))}")
         if mode not in ("enforce", "report"):
             raise ConfigurationError(f"{quoted(str(mode))} is neither enforce nor report", where="mode")
-        store.use(policy.vocabulary, policy.roles)
         self.app = app
         self.policy = policy
         self.store = store
         self.mode = mode
         self.options = policy.options.with_changes(options)
+        store.use(policy.vocabulary, policy.roles, self.options.token_prefix)
         self._identify = identify
         self._visibility = visibility
         self._observe = observe

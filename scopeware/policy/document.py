@@ -155,14 +155,15 @@ class _Lines:
                 found.append((number, []))
             elif found:
                 found[-1][1].append(number)
+        # Headings inside of strings, or rules written inline, make the counts differ: then only the key is told.
+        self._groups = [line for line, _ in found] if len(found) == len(groups) else None
         shapes = [len(group.get("route", ())) for group in groups]
-        # Headings inside of strings, or groups written inline, make the count differ: then only the key is told.
-        self._found = found if [len(routes) for _, routes in found] == shapes else None
+        self._routes = [lines for _, lines in found] if [len(lines) for _, lines in found] == shapes else None
 
     def of(self, group: int, route: int | None = None) -> str:
-        """``LINE: group[N].route[M]``, or without the line."""
+        """``LINE: group[N].route[M]``, as far as the line is known."""
         key = f"group[{group}]" + ("" if route is None else f".route[{route}]")
-        if self._found is None:
-            return key
-        line, routes = self._found[group]
-        return f"{line if route is None else routes[route]}: {key}"
+        if route is not None and self._routes is not None:
+            return f"{self._routes[group][route]}: {key}"
+        # For a route that is written inline, the line of its group.
+        return key if self._groups is None else f"{self._groups[group]}: {key}"

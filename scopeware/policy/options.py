@@ -20,6 +20,7 @@ _STYLE = re.compile(r"[a-z][a-z0-9_-]*")
 class Options:
     """How credentials are taken and answers are given.
 
+    :param token_prefix: what tokens start with, before the ``_``.
     :param realm: the realm of the challenges.
     :param basic: whether tokens are taken from Basic credentials, and Basic challenges are sent.
     :param headers: headers that may carry a token, besides ``Authorization`` (``["X-API-Key"]``).
@@ -32,6 +33,7 @@ class Options:
     :param answers: the style of refusals.
     """
 
+    token_prefix: str = "swt"  # noqa: S105
     realm: str = "scopeware"
     basic: bool = True
     headers: tuple[str, ...] = ()

@@ -77,14 +77,16 @@ class Pattern:
     :param source: as written.
     :param segments: what it is made of; none for the root.
     :param names: the variables, in order.
+    :param below: whether it stands for everything below it, too.
     """
 
     source: str
     segments: tuple[Segment, ...]
     names: tuple[str, ...]
+    below: bool = False
 
     @classmethod
-    def parse(cls, source: str) -> Pattern:
+    def parse(cls, source: str, *, below: bool = False) -> Pattern:
         """The pattern that `source` spells: ``/repos/<owner>/<repo>``, ``/<int:id>``, ``/raw/<path:rest>``,
         ``/<index>.<any(diff,patch):kind>``. A slash at the end makes no difference.
 
@@ -97,7 +99,7 @@ class Pattern:
         names: list[str] = []
         texts = _split(trimmed, source) if trimmed else []
         segments = tuple(_segment(text, source, names) for text in texts)
-        return cls(source, segments, tuple(names))
+        return cls(source, segments, tuple(names), below)
 
     def __post_init__(self) -> None:
         if len(set(self.names)) < len(self.names):
@@ -105,7 +107,7 @@ class Pattern:
             raise PatternError(f"the variable `{twice}` is there twice in {quoted(self.source)}")
 
     def __truediv__(self, below: Pattern) -> Pattern:
-        """The pattern of `below` under this one.
+        """The pattern of the path `below` under this one.
 
         :raises PatternError: a variable is in both.
         """
@@ -133,19 +135,16 @@ class Pattern:
     @property
     def specificity(self) -> tuple[tuple[int, int], ...]:
         """A sort key: a pattern comes before every one that includes it."""
-        ends = ((len(Kind), 0),)
-        return tuple((segment.kind, len(segment.choices)) for segment in self.segments) + ends
+        end = ((len(Kind), self.below),)
+        return tuple((segment.kind, len(segment.choices)) for segment in self.segments) + end
 
-    def includes(self, other: Pattern, *, below: bool) -> bool:
-        """Whether every path of `other` is one of this pattern; ``False`` may mean: cannot tell.
-
-        :param below: whether this pattern stands for everything below it, too.
-        """
+    def includes(self, other: Pattern) -> bool:
+        """Whether every path of `other` is one of this pattern; ``False`` may mean: cannot tell."""
         mine, theirs = self.segments, other.segments
 
         def rest(i: int, j: int) -> bool:
             if i == len(mine):
-                return below or j == len(theirs)
+                return self.below or (j == len(theirs) and not other.below)
             if j == len(theirs) or not mine[i].includes(theirs[j]):
                 return False
             if rest(i + 1, j + 1):
@@ -154,16 +153,15 @@ class Pattern:
 
         return rest(0, 0)
 
-    def overlaps(self, other: Pattern, *, below: bool) -> bool:
-        """Whether some path is of both patterns; ``True`` may mean: cannot tell.
-
-        :param below: whether both stand for everything below them, too.
-        """
+    def overlaps(self, other: Pattern) -> bool:
+        """Whether some path is of both patterns; ``True`` may mean: cannot tell."""
         mine, theirs = self.segments, other.segments
 
         def rest(i: int, j: int) -> bool:
-            if i == len(mine) or j == len(theirs):
-                return below or (i == len(mine) and j == len(theirs))
+            if i == len(mine):
+                return self.below or j == len(theirs)
+            if j == len(theirs):
+                return other.below
             if not mine[i].overlaps(theirs[j]):
                 return False
             return (

@@ -192,8 +192,8 @@ class _Compiler:
                 compiled_routes.append(self._located(spot, self._route, route, group, compiled.pattern, number))
         self._check_groups(compiled_groups)
         self._check_routes(compiled_groups, compiled_routes)
-        group_order = _by_rank([group.pattern for group in compiled_groups], below=True)
-        route_order = _by_rank([route.pattern for route in compiled_routes], below=False)
+        group_order = _by_rank([group.pattern for group in compiled_groups])
+        route_order = _by_rank([route.pattern for route in compiled_routes])
         rank_of_group = {index: rank for rank, index in enumerate(group_order)}
         tables = [MethodTable(group.by_method, group.other or self._nobody.other) for group in compiled_groups]
 
@@ -230,7 +230,11 @@ class _Compiler:
             raise kind(error.problem, where=error.where).at(place) from None
 
     def _group(self, group: Group) -> _Compiled:
-        pattern = _parse(group.path)
+        if not isinstance(group.below, bool):
+            raise PolicyError("expected true or false", where="below")
+        pattern = _parse(group.path, below=group.below)
+        if not group.below and any(route.path != "/" for route in group.routes):
+            raise PolicyError("a group without what is below it has no routes there", where="below")
         if group.scopes is None and group.any_of is None:
             raise PolicyError('say which scopes it needs: scopes = ["..."], or scopes = [] for none', where="scopes")
         table = self._requirements(group, group, pattern, group.path, "")
@@ -381,8 +385,8 @@ class _Compiler:
     def _check_groups(self, groups: list[_Compiled]) -> None:
         self._check_duplicates(groups)
         patterns = [group.pattern for group in groups]
-        for first, second in overlapping(patterns, below=True):
-            self._check_pair(groups, groups[first], groups[second], below=True)
+        for first, second in overlapping(patterns):
+            self._check_pair(groups, groups[first], groups[second])
 
     def _check_routes(self, groups: list[_Compiled], routes: list[_Compiled]) -> None:
         by_group: dict[int, list[_Compiled]] = {}
@@ -390,27 +394,23 @@ class _Compiler:
             by_group.setdefault(route.group, []).append(route)
         for siblings in by_group.values():
             self._check_duplicates(siblings)
-            for first, second in overlapping([route.pattern for route in siblings], below=False):
+            for first, second in overlapping([route.pattern for route in siblings]):
                 one, other = siblings[first], siblings[second]
                 if one.shares_method_with(other):
-                    self._check_pair(siblings, one, other, below=False)
+                    self._check_pair(siblings, one, other)
         if routes:
             self._check_dead(groups, routes)
 
     @staticmethod
     def _check_dead(groups: list[_Compiled], routes: list[_Compiled]) -> None:
         patterns = [entry.pattern for entry in (*groups, *routes)]
-        for first, second in overlapping(patterns, below=True):
+        for first, second in overlapping(patterns):
             route_index = first - len(groups)
             if route_index < 0 or second >= len(groups):
                 continue
             route, group = routes[route_index], groups[second]
             own = groups[route.group]
-            if (
-                second != route.group
-                and group.pattern.includes(route.pattern, below=True)
-                and own.pattern.includes(group.pattern, below=True)
-            ):
+            if second != route.group and group.pattern.includes(route.pattern) and own.pattern.includes(group.pattern):
                 raise PolicyError(
                     f"the route {route.name} never decides: the group {group.name} is more specific than its own; "
                     "move it there",
@@ -421,14 +421,14 @@ class _Compiler:
     def _check_duplicates(rules: list[_Compiled]) -> None:
         seen: dict[tuple[object, ...], list[_Compiled]] = {}
         for rule in rules:
-            for other in seen.setdefault(rule.pattern.segments, []):
+            for other in seen.setdefault((rule.pattern.segments, rule.pattern.below), []):
                 if rule.shares_method_with(other):
                     raise PolicyError(f"two rules for one path: {other.name} and {rule.name}", where=rule.rule.where)
-            seen[rule.pattern.segments].append(rule)
+            seen[rule.pattern.segments, rule.pattern.below].append(rule)
 
     @staticmethod
-    def _check_pair(rules: list[_Compiled], one: _Compiled, other: _Compiled, *, below: bool) -> None:
-        if one.pattern.includes(other.pattern, below=below) or other.pattern.includes(one.pattern, below=below):
+    def _check_pair(rules: list[_Compiled], one: _Compiled, other: _Compiled) -> None:
+        if one.pattern.includes(other.pattern) or other.pattern.includes(one.pattern):
             return
         if not one.clashes_with(other) or _meet_is_settled(rules, one, other):
             return
@@ -444,6 +444,7 @@ def _meet_is_settled(rules: list[_Compiled], one: _Compiled, other: _Compiled) -
     """Whether a third rule stands exactly where two overlap, so that neither of them decides there."""
     if one.pattern.has_many or other.pattern.has_many:
         return False
+    below = one.pattern.below and other.pattern.below
     longer, shorter = sorted((one.pattern.segments, other.pattern.segments), key=len, reverse=True)
     meet = list(longer)
     for position, segment in enumerate(shorter):
@@ -452,28 +453,30 @@ def _meet_is_settled(rules: list[_Compiled], one: _Compiled, other: _Compiled) -
         elif not segment.includes(longer[position]):
             return False
     return any(
-        rule.pattern.segments == tuple(meet) and rule.shares_method_with(one) and rule.shares_method_with(other)
+        (rule.pattern.segments, rule.pattern.below) == (tuple(meet), below)
+        and rule.shares_method_with(one)
+        and rule.shares_method_with(other)
         for rule in rules
     )
 
 
-def _by_rank(patterns: list[Pattern], *, below: bool) -> list[int]:
+def _by_rank(patterns: list[Pattern]) -> list[int]:
     """Indices of patterns, each before all that include it."""
     order: list[int] = []
     wide: list[int] = []
     for index in sorted(range(len(patterns)), key=lambda index: patterns[index].specificity):
-        places = [order.index(other) for other in wide if patterns[other].includes(patterns[index], below=below)]
+        places = [order.index(other) for other in wide if patterns[other].includes(patterns[index])]
         order.insert(min(places, default=len(order)), index)
         if any(segment.kind is Kind.MANY for segment in patterns[index].segments[:-1]):
             wide.append(index)
     return order
 
 
-def _parse(path: Any) -> Pattern:
+def _parse(path: Any, *, below: bool = False) -> Pattern:
     if not isinstance(path, str):
         raise PolicyError("expected a string", where="path")
     try:
-        return Pattern.parse(path)
+        return Pattern.parse(path, below=below)
     except PatternError as error:
         raise error.at("path") from None
 

@@ -67,9 +67,11 @@ class Group(Needs):
     """A path and everything below it.
 
     :param path: in werkzeug's rule syntax.
+    :param below: whether it does cover what is below it.
     :param routes: the paths in it that need something else.
     """
 
     path: str
+    below: bool = True
     routes: Iterable[Route] = ()
     where: str = field(default="", compare=False)

@@ -28,6 +28,7 @@ class _Step:
     many: _Step | None = None
     loops: bool = False
     group: int | None = None
+    exact_group: int | None = None
     routes: list[int] = field(default_factory=list)
 
     def child(self, segment: Segment) -> _Step:
@@ -73,7 +74,11 @@ class _Builder:
         self._pending: list[tuple[Node, frozenset[_Step], int | None]] = []
         self._root = _Step()
         for pattern, rank in groups:
-            self._place(pattern).group = rank
+            step = self._place(pattern)
+            if pattern.below:
+                step.group = rank
+            else:
+                step.exact_group = rank
         for pattern, rank in routes:
             self._place(pattern).routes.append(rank)
 
@@ -97,8 +102,10 @@ class _Builder:
         known = self._nodes.get((steps, best))
         if known is None:
             routes = tuple(sorted(rank for step in steps for rank in step.routes))
+            exact = min((step.exact_group for step in steps if step.exact_group is not None), default=best)
+            deciding = exact if best is None or (exact is not None and exact < best) else best
             below = self._table_for(best, ())
-            here = self._table_for(best, routes) if routes else below
+            here = self._table_for(deciding, routes) if routes or deciding != best else below
             known = self._nodes[steps, best] = Node({}, (), {}, None, here, below)
             self._pending.append((known, steps, best))
         return known
@@ -148,7 +155,7 @@ class _Builder:
 def build(groups: Ranked, routes: Ranked, table_for: TableFor) -> Node:
     """The trie of these rules.
 
-    :param groups: patterns that stand for everything below them, with their ranks; the more specific, the lower.
+    :param groups: patterns with their ranks; the more specific, the lower.
     :param routes: patterns of single paths, with theirs.
     :param table_for: the table for the rank of the deciding group (``None``: no group), and those of the routes that a
         path matches, ascending.
@@ -177,9 +184,8 @@ def _passed(checks: tuple[Callable[[str], bool], ...], segment: str) -> int:
     return mask
 
 
-def overlapping(patterns: list[Pattern], *, below: bool) -> Iterator[tuple[int, int]]:
-    """Pairs of patterns (by index) that some path may have in common, one of which does not simply include the other
-    by being its beginning; each pair at most once or twice."""
+def overlapping(patterns: list[Pattern]) -> Iterator[tuple[int, int]]:
+    """Pairs of patterns (by index) that some path may have in common; each at most twice, at least one way around."""
     root = _Step()
     many = []
     for index, pattern in enumerate(patterns):
@@ -192,21 +198,21 @@ def overlapping(patterns: list[Pattern], *, below: bool) -> Iterator[tuple[int, 
             step.routes.append(index)
     for index, pattern in enumerate(patterns):
         for other in many:
-            if other != index and pattern.overlaps(patterns[other], below=below):
+            if other != index and pattern.overlaps(patterns[other]):
                 yield index, other
         if not pattern.has_many:
-            for other in _crossing(root, pattern, below):
+            for other in _crossing(root, pattern, patterns):
                 if other != index:
                     yield index, other
 
 
-def _crossing(root: _Step, pattern: Pattern, below: bool) -> Iterator[int]:
+def _crossing(root: _Step, pattern: Pattern, patterns: list[Pattern]) -> Iterator[int]:
+    """Those that are no longer than `pattern` and cross it."""
     front = [root]
-    if below:
-        yield from root.routes
     for segment in pattern.segments:
         reached: list[_Step] = []
         for step in front:
+            yield from (index for index in step.routes if patterns[index].below)
             if segment.kind is Kind.LITERAL:
                 literal = step.literals.get(segment.text)
                 reached += [literal] if literal else []
@@ -215,9 +221,5 @@ def _crossing(root: _Step, pattern: Pattern, below: bool) -> Iterator[int]:
             reached += [child for other, child in step.checked.items() if other.overlaps(segment)]
             reached += [step.variable] if step.variable else []
         front = reached
-        if below:
-            for step in front:
-                yield from step.routes
-    if not below:
-        for step in front:
-            yield from step.routes
+    for step in front:
+        yield from step.routes

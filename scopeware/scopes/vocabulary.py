@@ -246,6 +246,9 @@ class Vocabulary:
         else:
             words = [*self._known, *([self.public_only] if self.public_only else [])]
             suggestions = near(word, words)
+            if not suggestions and (categories := near(category or action, self.categories, 1)):
+                known = self.categories[categories[0]]
+                suggestions = tuple(f"{known_action}:{known.name}" for known_action in self._actions_of(known))
         return UnknownScope(word, self.name, suggestions)
 
     def words(self, bits: int) -> tuple[str, ...]:

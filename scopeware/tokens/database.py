@@ -136,6 +136,14 @@ class Database:
         connection.execute("PRAGMA query_only = 1").close()
         return reader
 
+    def check_exists(self) -> None:
+        """Nothing, if there is such a file already.
+
+        :raises StoreUnavailable: there is none.
+        """
+        if self.path != MEMORY and not os.path.exists(self.path):
+            raise StoreUnavailable("there is no such file; `scopeware db upgrade` makes one", self.path)
+
     def _check_place(self) -> None:
         parent = Path(self.path).parent
         if not parent.is_dir():

@@ -76,6 +76,11 @@ class KnownTokens:
             self._fresh: tuple[Stamp, object, int] = (NO_STAMP, None, -1)
             self._look_again = 0.0
 
+    def speak(self, form: SecretFormat) -> None:
+        """Start over with secrets that look like this."""
+        self._form = form
+        self.forget()
+
     def close(self) -> None:
         """Refuse from now on."""
         self._closed = True

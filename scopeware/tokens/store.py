@@ -53,13 +53,14 @@ class TokenStore:
         *,
         vocabulary: Vocabulary | None = None,
         roles: Roles | None = None,
-        prefix: str = DEFAULT_PREFIX,
+        prefix: str | None = None,
         cache_size: int = CACHE_SIZE,
     ) -> None:
         self._database = database
-        self._format = SecretFormat(prefix)
+        self._format = SecretFormat(prefix or DEFAULT_PREFIX)
+        self._chosen_prefix = prefix is not None
         self._writing = threading.RLock()
-        self.chosen_vocabulary = vocabulary is not None or roles is not None
+        self._chosen_vocabulary = vocabulary is not None or roles is not None
         self.vocabulary = vocabulary or (roles.vocabulary if roles else Vocabulary.builtin("gitea"))
         self.roles = roles or Roles(self.vocabulary)
         if self.roles.vocabulary != self.vocabulary:
@@ -78,7 +79,7 @@ class TokenStore:
         migrate: bool = True,
         vocabulary: Vocabulary | None = None,
         roles: Roles | None = None,
-        prefix: str = DEFAULT_PREFIX,
+        prefix: str | None = None,
         cache_size: int = CACHE_SIZE,
     ) -> TokenStore:
         """The store in the database at `url`.
@@ -87,7 +88,8 @@ class TokenStore:
         :param migrate: whether to create or update the tables first.
         :param vocabulary: whose words its scopes are; a gate lends its policy's to a store that has not chosen one.
         :param roles: the ceilings of its owners.
-        :param prefix: what new tokens start with, and what tokens are recognised by.
+        :param prefix: what new tokens start with, and what tokens are recognised by; by default that of the policy
+            of the gate.
         :param cache_size: how many tokens to remember.
         :raises StoreUnavailable: the database cannot be opened, or is none.
         :raises ConfigurationError: a URL or prefix that cannot be; tables that are too new, or too old to use as they
@@ -111,21 +113,29 @@ class TokenStore:
         """What tokens start with, before the ``_``."""
         return self._format.prefix
 
-    def use(self, vocabulary: Vocabulary, roles: Roles) -> None:
-        """Speak this vocabulary from now on, unless another one was chosen on purpose.
+    def use(self, vocabulary: Vocabulary, roles: Roles, prefix: str) -> None:
+        """Speak this vocabulary, with these roles and this prefix, from now on; as far as none was chosen on purpose.
 
-        :raises ConfigurationError: another one was.
+        :raises ConfigurationError: another vocabulary or prefix was, or the prefix cannot be.
         """
-        if self.chosen_vocabulary and self.vocabulary != vocabulary:
+        if self._chosen_vocabulary and self.vocabulary != vocabulary:
             raise ConfigurationError(
                 f"the store speaks vocabulary `{self.vocabulary.name}`, the policy `{vocabulary.name}`; "
                 "give both the same, or the store none"
             )
-        if not self.chosen_vocabulary:
-            self.chosen_vocabulary = True
+        if self._chosen_prefix and prefix not in (DEFAULT_PREFIX, self.prefix):
+            raise ConfigurationError(
+                f"the store's tokens start with `{self.prefix}_`, the policy's with `{prefix}_`; "
+                "give both the same, or the store none"
+            )
+        if not self._chosen_prefix:
+            self._format = SecretFormat(prefix)
+            self._chosen_prefix = True
+        if not self._chosen_vocabulary:
+            self._chosen_vocabulary = True
             self.vocabulary = vocabulary
             self.roles = roles
-            self._known.forget()
+        self._known.speak(self._format)
 
     def close(self) -> None:
         """Close the connections of this thread and those that all share. What is asked afterwards is refused."""

@@ -1,0 +1,152 @@
+"""Import a WSGI application, put the gate in front, serve it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+from werkzeug.serving import make_server
+
+from ..errors import ConfigurationError
+from ..gate import Context, Denied
+from ..scopes.suggest import quoted
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+_NAMES = ("app", "application")
+
+
+def import_application(name: str) -> WSGIApplication:
+    """The application that ``module:attribute`` names: ``app`` or ``application`` by default; ``module:factory()`` is
+    called. Modules are found in the current directory, too.
+
+    :raises ConfigurationError: there is none.
+    """
+    module_name, _, attribute = name.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ConfigurationError(f"cannot import {quoted(module_name)}: {error}", where=name) from error
+    except Exception as error:
+        problem = f"importing {quoted(module_name)} failed: {type(error).__name__}: {error}"
+        raise ConfigurationError(problem, where=name) from error
+    called = attribute.endswith("()")
+    names = (attribute.removesuffix("()"),) if attribute else _NAMES
+    found: Any = None
+    for candidate in names:
+        found = module
+        for part in candidate.split("."):
+            found = getattr(found, part, None)
+        if found is not None:
+            break
+    if called and callable(found):
+        found = found()
+    if not callable(found):
+        raise ConfigurationError(
+            f"{quoted(module_name)} has no application {' or '.join(quoted(word) for word in names)}; "
+            "write module:attribute",
+            where=name,
+        )
+    application: WSGIApplication = found
+    return application
+
+
+def print_decision(environ: WSGIEnvironment, context: Context) -> None:
+    """One line a decision: when, who, what, and how it went."""
+    who = context.owner or "-"
+    if context.token is not None:
+        who = f"{who} ({context.token.name})"
+    decision = context.decision
+    if isinstance(decision, Denied):
+        outcome = click.style(f"denied {decision.status} {decision.code}", fg="red") + f": {decision.detail}"
+    else:
+        outcome = click.style("allowed", fg="green")
+    group = f"  [{context.group}]" if context.group else ""
+    click.echo(
+        f"{time.strftime('%H:%M:%S')}  {who}  {environ.get('REQUEST_METHOD')} {_path(environ)}  {outcome}{group}"
+    )
+
+
+def print_decision_json(environ: WSGIEnvironment, context: Context) -> None:
+    """The same for machines: a JSON object a line."""
+    decision = context.decision
+    facts = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "owner": context.owner,
+        "token": context.token.id if context.token else None,
+        "method": environ.get("REQUEST_METHOD"),
+        "path": _path(environ),
+        "group": context.group or None,
+        "decision": "allowed" if decision.allowed else "denied",
+        "status": decision.status if isinstance(decision, Denied) else None,
+        "code": decision.code if isinstance(decision, Denied) else None,
+    }
+    click.echo(json.dumps(facts))
+
+
+def _path(environ: WSGIEnvironment) -> str:
+    """The path, fit for a terminal. Never the query: there may be a secret in it."""
+    return quoted(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).strip("`")
+
+
+def serve_werkzeug(application: WSGIApplication, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve for trying, until interrupted.
+
+    :param ready: called with the server's URL once it listens.
+    :raises ConfigurationError: the port cannot be had.
+    """
+    from werkzeug.serving import WSGIRequestHandler  # noqa: PLC0415
+
+    class Quiet(WSGIRequestHandler):
+        def log_request(self, *arguments: object) -> None:
+            """The gate prints a line of its own."""
+
+    try:
+        server = make_server(host, port, application, threaded=True, request_handler=Quiet)
+    except (OSError, SystemExit) as error:
+        raise ConfigurationError(f"cannot listen on {host}:{port}; choose another --port") from error
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that what is temporary is removed
+    shown = f"[{host}]" if ":" in host else host
+    ready(f"http://{shown}:{server.server_port}")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.server_close()
+
+
+def serve_gunicorn(
+    make: Callable[[], WSGIApplication], host: str, port: int, workers: int, ready: Callable[[str], None]
+) -> None:
+    """Serve with gunicorn, until interrupted.
+
+    :param make: makes the application, once a worker.
+    :raises ConfigurationError: it is not installed.
+    """
+    try:
+        from gunicorn.app.base import BaseApplication  # noqa: PLC0415
+    except ImportError:
+        raise ConfigurationError("gunicorn is not installed; run `pip install gunicorn`", where="--server") from None
+
+    class Served(BaseApplication):  # type: ignore[misc]
+        def load_config(self) -> None:
+            self.cfg.set("bind", f"{host}:{port}")
+            self.cfg.set("workers", workers)
+            self.cfg.set("when_ready", lambda _: ready(f"http://{host}:{port}"))
+
+        def load(self) -> WSGIApplication:
+            return make()
+
+    Served().run()

@@ -1,0 +1,109 @@
+"""``scopeware explain``: what the policy says about a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..gate.decision import ANONYMOUS, Caller, Decision, Denied, judge
+from ..policy import AmbiguousPath, Policy, Requirement
+from ..scopes import DEFAULT_ROLE
+from ..tokens import LiveToken
+from .output import DENIED, FINE, json_option, print_json, print_table
+
+
+@click.command()
+@click.argument("policy")
+@click.argument("method")
+@click.argument("path")
+@click.option("--scopes", help="Decide for a token with these scopes; else for someone without a token.")
+@click.option("--owner", default="someone", show_default=True, help="Whose token it is.")
+@click.option("--role", default=DEFAULT_ROLE, show_default=True, help="That owner's role.")
+@click.option("--public", is_flag=True, help="Take what the request is about for public.")
+@json_option
+def explain(
+    policy: str, method: str, path: str, scopes: str | None, owner: str, role: str, public: bool, as_json: bool
+) -> int:
+    """Say which group covers a request, what it needs, and the decision. Exits 1 if it is denied.
+
+    \b
+    scopeware explain scopes.toml DELETE /api/v1/repos/a/b/issues/3 --scopes read:issue
+    """
+    loaded = Policy.load(policy)
+    caller = ANONYMOUS
+    if scopes is not None:
+        granted = loaded.vocabulary.parse(scopes) & loaded.roles.ceiling(loaded.roles.check(role))
+        token = LiveToken(
+            token_id=0, name="explained", owner=owner, role=role, scopes=granted, expires_at=0.0, generation=0
+        )
+        caller = Caller(token, owner, role)
+    facts = _facts(loaded, method, path, caller, public)
+    if as_json:
+        print_json(facts)
+    else:
+        _print(facts)
+    return FINE if facts["decision"] == "allowed" else DENIED
+
+
+def _facts(policy: Policy, method: str, path: str, caller: Caller, public: bool) -> dict[str, Any]:
+    facts: dict[str, Any] = {"method": method, "path": path}
+    raw_path = path if path.isascii() else path.encode("utf-8").decode("latin-1")
+    try:
+        requirement = policy.requirement(method, raw_path)
+    except AmbiguousPath as error:
+        return facts | _decided(Denied("ambiguous_path", f"the path has no one reading: {error.reason}"))
+    if requirement is None:
+        return facts | {"covered": False, "decision": "allowed", "detail": "outside of the policy's prefix"}
+    params = policy.params(requirement, raw_path)
+    facts |= {
+        "covered": not requirement.unmatched,
+        "group": requirement.group or None,
+        "route": requirement.route or None,
+        "params": params,
+        "resource": requirement.resource.fill(params) if requirement.resource else None,
+        "require_token": requirement.require_token,
+        "accept": requirement.accept,
+        "public_only": requirement.public_only,
+        **_needs(requirement, caller),
+    }
+    return facts | _decided(judge(requirement, caller, lambda: params, lambda: public))
+
+
+def _needs(requirement: Requirement, caller: Caller) -> dict[str, Any]:
+    lists = requirement.scope_lists()
+    return {
+        "required_scopes": lists[0] if lists else (),
+        "alternatives": lists if len(lists) > 1 else (),
+        "available_scopes": list(caller.token.scopes) if caller.token else None,
+        "missing": requirement.missing(caller.token.bits) if caller.token else (),
+    }
+
+
+def _decided(decision: Decision) -> dict[str, Any]:
+    if isinstance(decision, Denied):
+        return {"decision": "denied", "status": decision.status, "code": decision.code, "detail": decision.detail}
+    return {"decision": "allowed", "status": None, "code": None, "detail": "the application is called"}
+
+
+def _print(facts: dict[str, Any]) -> None:
+    decision = facts["decision"] if not facts.get("code") else f"denied ({facts['status']} {facts['code']})"
+    rows = [
+        (name.replace("_", " "), _shown(name, value))
+        for name, value in (facts | {"decision": decision}).items()
+        if name not in ("method", "path", "status", "code")
+    ]
+    heading = ("request", f"{facts['method']} {facts['path']}")
+    print_table(heading, [(name, value) for name, value in rows if value])
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "alternatives":
+        return " or ".join("+".join(scopes) for scopes in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={text}" for key, text in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

@@ -1,0 +1,99 @@
+"""What commands have in common: options, tables, JSON, exit statuses."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..policy import Policy
+from ..tokens import TokenStore
+
+FINE, DENIED, WRONG, OUT_OF_REACH = 0, 1, 2, 3
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_DEFAULT_DATABASE = "sqlite:///scopeware.db"
+_DEFAULT_POLICY = "scopes.toml"
+
+
+def database_option(command: Command) -> Command:
+    """``--database URL``."""
+    return click.option(
+        "--database",
+        metavar="URL",
+        envvar="SCOPEWARE_DATABASE",
+        default=_DEFAULT_DATABASE,
+        show_default=True,
+        help="Where the tokens are.",
+    )(command)
+
+
+def policy_option(command: Command) -> Command:
+    """``--policy FILE``, optional: for its vocabulary, roles and token prefix."""
+    return click.option(
+        "--policy",
+        metavar="FILE",
+        envvar="SCOPEWARE_POLICY",
+        help=f"The policy whose scopes, roles and prefix to use.  [default: {_DEFAULT_POLICY} if there is one, "
+        "else Gitea's scopes]",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def load_policy(path: str | None) -> Policy | None:
+    """The policy at `path`, or the default one if there is one.
+
+    :raises ConfigurationError: it cannot be used.
+    """
+    if path is None and os.path.exists(_DEFAULT_POLICY):
+        path = _DEFAULT_POLICY
+    return None if path is None else Policy.load(path)
+
+
+def open_store(database: str, policy: Policy | None) -> TokenStore:
+    """The store at `database`, speaking the policy's vocabulary.
+
+    :raises ScopewareError: it cannot be opened.
+    """
+    store = TokenStore.connect(database)
+    if policy is not None:
+        store.use(policy.vocabulary, policy.roles, policy.options.token_prefix)
+    return store
+
+
+def print_json(data: object) -> None:
+    """Print `data` for machines; times as ISO 8601."""
+    click.echo(json.dumps(data, indent=2, default=_plain, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows for people."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in ("id", "expires", "status"))
+    for row in rows:
+        table.add_row(*(escape(text(cell)) for cell in row))
+    Console(soft_wrap=False).print(table)
+
+
+def text(value: object) -> str:
+    """A cell: times to the minute in UTC, ``-`` for nothing."""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    return "-" if value is None else str(value)
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,72 @@
+"""``scopeware run``: any WSGI application, guarded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from ..errors import ConfigurationError
+from ..gate import Scopeware
+from .application import import_application, print_decision, print_decision_json, serve_gunicorn, serve_werkzeug
+from .output import database_option, json_option, load_policy, open_store
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+@click.command()
+@click.argument("application", metavar="MODULE:APP")
+@click.option("--policy", metavar="FILE", envvar="SCOPEWARE_POLICY", help="What requests need.  [default: scopes.toml]")
+@database_option
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+@click.option(
+    "--server",
+    type=click.Choice(["werkzeug", "gunicorn"]),
+    default="werkzeug",
+    show_default=True,
+    help="werkzeug's is for trying.",
+)
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="gunicorn's processes.")
+@json_option
+@click.option("--report", is_flag=True, help="Refuse nothing, only say what would be refused.")
+def run(
+    application: str,
+    policy: str | None,
+    database: str,
+    host: str,
+    port: int,
+    server: str,
+    workers: int,
+    as_json: bool,
+    report: bool,
+) -> None:
+    """Serve a WSGI application with the gate in front, and print a line for each decision.
+
+    \b
+    scopeware run httpbin:app --policy scopes.toml --database sqlite:///tokens.db
+    """
+    loaded = load_policy(policy)
+    if loaded is None:
+        raise ConfigurationError("there is no scopes.toml here; name a policy", where="--policy")
+    mode: Literal["enforce", "report"] = "report" if report else "enforce"
+
+    observe = print_decision_json if as_json else print_decision
+
+    def make() -> WSGIApplication:
+        return Scopeware(
+            import_application(application), loaded, open_store(database, None), mode=mode, observe=observe
+        )
+
+    def ready(url: str) -> None:
+        guarded = f"{url}{loaded.prefix}/"
+        click.echo(
+            f"{application} on {url}; guarded: {guarded} ({len(loaded.groups)} groups); Ctrl-C ends it", err=True
+        )
+
+    made = make()  # in this process first, so that what is wrong is said before anything listens
+    if server == "gunicorn":
+        serve_gunicorn(make, host, port, workers, ready)
+    else:
+        serve_werkzeug(made, host, port, ready)

@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from peewee import IntegrityError, PeeweeException, SqliteDatabase
-from playhouse import db_url
 
 from ..errors import ConfigurationError, ScopewareError
 from ..scopes.suggest import quoted
@@ -52,6 +51,8 @@ def path_of(url: str) -> str:
 
     :raises ConfigurationError: it is no such URL.
     """
+    from playhouse import db_url  # noqa: PLC0415  # it imports every database playhouse knows
+
     scheme = urlsplit(url).scheme
     if scheme != "sqlite":
         raise ConfigurationError(

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from peewee import Database
-from playhouse.migrations import Runner
+
+if TYPE_CHECKING:
+    from playhouse.migrations import Runner
 
 from ..errors import ConfigurationError
 
@@ -81,6 +84,8 @@ def check_not_newer(steps: list[Step]) -> None:
 
 
 def _runner(database: Database) -> Runner:
+    from playhouse.migrations import Runner  # noqa: PLC0415  # a tenth of the time that importing scopeware takes
+
     return Runner(database, str(directory()), table_name=_TABLE)
 
 

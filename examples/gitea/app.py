@@ -167,7 +167,7 @@ class Forge:
         if context.token is None:
             raise NotFound("no token was used")
         context.gate.store.revoke(context.token.id)
-        return Response(status=204)
+        return _nothing()
 
     def _notifications(self, call: Call) -> Response:
         return _json([])
@@ -265,7 +265,7 @@ class Forge:
 
     def _delete_repository(self, call: Call, owner: str, repo: str) -> Response:
         call.change("DELETE FROM repository WHERE id = ?", call.repository(owner, repo, "owner")["id"])
-        return Response(status=204)
+        return _nothing()
 
     # -- issues
 
@@ -301,7 +301,7 @@ class Forge:
 
     def _delete_issue(self, call: Call, owner: str, repo: str, number: int) -> Response:
         call.change("DELETE FROM issue WHERE id = ?", call.issue(owner, repo, number, "admin")["id"])
-        return Response(status=204)
+        return _nothing()
 
 
 class Call:
@@ -381,6 +381,12 @@ class Call:
 
 def _json(data: object, status: int = 200) -> Response:
     return Response(json.dumps(data) + "\n", status, mimetype="application/json")
+
+
+def _nothing() -> Response:
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
 
 
 def _user(row: sqlite3.Row) -> dict[str, object]:

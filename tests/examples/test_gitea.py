@@ -10,6 +10,7 @@ from wsgiref.validate import validator
 
 import pytest
 import webtest
+
 from scopeware import Policy, Scopeware, TokenStore
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,59 @@
+"""Every code block of the README and the docs is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scopeware import Policy, TokenStore
+from scopeware.policy import Options
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_blocks_of_a_page_run_one_after_another(page, tmp_path, monkeypatch, capsys):
+    """TOML with a file's name in its first line is written there and loads; Python runs, in the order of the page."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "page"}
+    ran = 0
+    for language, text in BLOCK.findall(page.read_text()):
+        if language == "toml":
+            name = re.match(r"# (\S+\.toml)\n", text)[1]
+            Path(name).write_text(text)
+            assert Policy.load(name).groups
+            ran += 1
+        elif language == "python":
+            exec(compile(text, f"{page.name}", "exec"), names)
+            ran += 1
+    assert ran
+    for value in names.values():
+        if isinstance(value, TokenStore):
+            value.close()
+
+
+def test_every_option_of_the_gate_is_documented():
+    """Each option stands in the table of docs/gate.md, with its default."""
+    page = (ROOT / "docs" / "gate.md").read_text()
+    for name in Options.__slots__:
+        assert f"| `{name}` |" in page
+
+
+def test_every_code_of_a_refusal_is_documented():
+    """Each code stands in the table of docs/gate.md."""
+    from scopeware.gate.decision import STATUS
+
+    page = (ROOT / "docs" / "gate.md").read_text()
+    for code in STATUS:
+        assert f"`{code}`" in page
+
+
+def test_links_between_pages_lead_somewhere():
+    """Every relative link of the README and the docs is a file."""
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!#|https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

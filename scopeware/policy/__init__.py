@@ -1,5 +1,6 @@
 """What a request needs: groups, requirements, the policy file, canonical paths."""
 
+from .compiler import PolicyError as PolicyError
 from .document import DocumentError as DocumentError
 from .options import Options as Options
 from .path import AmbiguousPath as AmbiguousPath
@@ -7,7 +8,6 @@ from .path import canonical as canonical
 from .pattern import Pattern as Pattern
 from .pattern import PatternError as PatternError
 from .policy import Policy as Policy
-from .policy import PolicyError as PolicyError
 from .requirement import Requirement as Requirement
 from .rules import Group as Group
 from .rules import Route as Route

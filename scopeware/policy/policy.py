@@ -3,60 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, final
+from collections.abc import Iterable, Mapping
+from typing import final
 
 from ..errors import ConfigurationError
-from ..scopes import Roles, Vocabulary, VocabularyError
-from ..scopes.suggest import did_you_mean, near, quoted
+from ..scopes import Roles, Vocabulary
+from ..scopes.suggest import quoted
 from . import document
+from .compiler import Compiler, PolicyError, one_of
 from .options import Options
 from .path import AmbiguousPath, canonical, may_lie_under, without_parameters
-from .pattern import Kind, Pattern, PatternError, Template
-from .requirement import MethodTable, Requirement
-from .rules import ACCEPT, PUBLIC_ONLY, UNMATCHED, Group, Needs, PublicOnly, Route, Unmatched
-from .trie import build, find, overlapping
-
-DESTINATION_METHODS = ("COPY", "MOVE")
-_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", *DESTINATION_METHODS)
-
-
-class PolicyError(ConfigurationError):
-    """A policy that cannot be enforced as it stands."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    """A group or a route with its pattern and its requirements."""
-
-    rule: Group | Route
-    pattern: Pattern
-    by_method: dict[str, Requirement]
-    other: Requirement | None
-    group: int = -1
-    """For a route, the index of its group."""
-
-    @property
-    def name(self) -> str:
-        methods = getattr(self.rule, "methods", None)
-        text = f"{','.join(methods)} {self.pattern}" if methods else str(self.pattern)
-        return f"`{text}` ({self.rule.where})" if self.rule.where else f"`{text}`"
-
-    def clashes_with(self, other: _Compiled) -> bool:
-        """Whether some method is needed differently by both."""
-        for method in {*self.by_method, *other.by_method, ""}:
-            mine, theirs = self.by_method.get(method, self.other), other.by_method.get(method, other.other)
-            if mine and theirs and mine.meaning() != theirs.meaning():
-                return True
-        return False
-
-    def shares_method_with(self, other: _Compiled) -> bool:
-        """Whether some method is decided by both."""
-        return bool((self.other and other.other) or self._methods(other) or other._methods(self))
-
-    def _methods(self, other: _Compiled) -> bool:
-        return any(method in other.by_method or other.other for method in self.by_method)
+from .pattern import Kind, Pattern, PatternError
+from .requirement import Requirement
+from .rules import PUBLIC_ONLY, UNMATCHED, Group, Needs, PublicOnly, Unmatched
+from .trie import find
 
 
 @final
@@ -101,8 +61,8 @@ class Policy:
         self._prefix_length = len(self._under)
         if not isinstance(require_token, bool):
             raise PolicyError("expected true or false", where="policy.require_token")
-        _one_of(unmatched, UNMATCHED, "policy.unmatched")
-        _one_of(public_only, PUBLIC_ONLY, "policy.public_only")
+        one_of(unmatched, UNMATCHED, "policy.unmatched")
+        one_of(public_only, PUBLIC_ONLY, "policy.public_only")
         if not self.groups:
             raise PolicyError("there is no group, so nothing could pass; write at least one [[group]]")
         defaults = Needs(require_token=require_token, accept="any", public_only=public_only)
@@ -111,7 +71,7 @@ class Policy:
             nobody = Requirement(
                 "", "", nobody.pattern, self.vocabulary, scope_free=True, require_token=False, public_only=public_only
             )
-        self._root = _Compiler(self.vocabulary, defaults, nobody).compile(self.groups)
+        self._root = Compiler(self.vocabulary, defaults, nobody).compile(self.groups)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Policy:
@@ -172,315 +132,6 @@ class Policy:
         return f"<Policy {self.source or 'of'} {len(self.groups)} groups under {self.prefix or '/'}>"
 
 
-class _Compiler:
-    """Checks rules one by one, then against each other, and builds the trie."""
-
-    def __init__(self, vocabulary: Vocabulary, defaults: Needs, nobody: Requirement) -> None:
-        self._vocabulary = vocabulary
-        self._defaults = defaults
-        self._nobody = MethodTable({}, nobody)
-
-    def compile(self, groups: Sequence[Group]) -> Any:
-        compiled_groups: list[_Compiled] = []
-        compiled_routes: list[_Compiled] = []
-        for number, group in enumerate(groups):
-            place = group.where or f"group[{number}]"
-            compiled = self._located(place, self._group, group)
-            compiled_groups.append(compiled)
-            for position, route in enumerate(group.routes):
-                spot = route.where or f"{place}.route[{position}]"
-                compiled_routes.append(self._located(spot, self._route, route, group, compiled.pattern, number))
-        self._check_groups(compiled_groups)
-        self._check_routes(compiled_groups, compiled_routes)
-        group_order = _by_rank([group.pattern for group in compiled_groups])
-        route_order = _by_rank([route.pattern for route in compiled_routes])
-        rank_of_group = {index: rank for rank, index in enumerate(group_order)}
-        tables = [MethodTable(group.by_method, group.other or self._nobody.other) for group in compiled_groups]
-
-        def table_for(group_rank: int | None, route_ranks: tuple[int, ...]) -> MethodTable:
-            if group_rank is None:
-                return self._nobody
-            group = group_order[group_rank]
-            table = tables[group]
-            chosen = [compiled_routes[route_order[rank]] for rank in route_ranks]
-            chosen = [route for route in chosen if route.group == group]
-            if not chosen:
-                return table
-            by_method: dict[str, Requirement] = {}
-            for route in chosen:
-                for method, requirement in route.by_method.items():
-                    by_method.setdefault(method, requirement)
-                if route.other is not None:
-                    return MethodTable(by_method, route.other)
-            return MethodTable({**table.by_method, **by_method}, table.other)
-
-        return build(
-            [(group.pattern, rank_of_group[index]) for index, group in enumerate(compiled_groups)],
-            [(compiled_routes[index].pattern, rank) for rank, index in enumerate(route_order)],
-            table_for,
-        )
-
-    @staticmethod
-    def _located(place: str, make: Any, *arguments: Any) -> _Compiled:
-        try:
-            compiled: _Compiled = make(*arguments)
-            return compiled
-        except ConfigurationError as error:
-            kind = PolicyError if isinstance(error, VocabularyError | PatternError) else type(error)
-            raise kind(error.problem, where=error.where).at(place) from None
-
-    def _group(self, group: Group) -> _Compiled:
-        if not isinstance(group.below, bool):
-            raise PolicyError("expected true or false", where="below")
-        pattern = _parse(group.path, below=group.below)
-        if not group.below and any(route.path != "/" for route in group.routes):
-            raise PolicyError("a group without what is below it has no routes there", where="below")
-        if group.scopes is None and group.any_of is None:
-            raise PolicyError('say which scopes it needs: scopes = ["..."], or scopes = [] for none', where="scopes")
-        table = self._requirements(group, group, pattern, group.path, "")
-        return _Compiled(group, pattern, {method: table[method] for method in _METHODS}, table["*"])
-
-    def _route(self, route: Route, group: Group, above: Pattern, number: int) -> _Compiled:
-        below = _parse(route.path)
-        try:
-            pattern = above / below
-        except PatternError as error:
-            raise error.at("path") from None
-        needs = {name: getattr(route, name) for name in Needs.__slots__}
-        differs = [name for name, value in needs.items() if value not in (None, "") and name != "description"]
-        if not differs:
-            raise PolicyError("it says nothing that its group does not say", where="path")
-        merged = {name: getattr(group, name) if value is None else value for name, value in needs.items()}
-        if route.scopes is not None or route.any_of is not None:
-            merged |= {"scopes": route.scopes or (), "any_of": route.any_of or ()}
-        merged["description"] = route.description or group.description
-        needs_all = Needs(**merged)
-        table = self._requirements(needs_all, route, pattern, group.path, str(pattern))
-        if route.methods is None:
-            return _Compiled(route, pattern, {method: table[method] for method in _METHODS}, table["*"], number)
-        by_method = {}
-        for method in _methods(route.methods):
-            by_method[method] = table.get(method) or table["*"]
-            if method == "GET":
-                by_method["HEAD"] = table["GET"]
-        return _Compiled(route, pattern, by_method, None, number)
-
-    def _requirements(
-        self, needs: Needs, written: Needs, pattern: Pattern, group: str, route: str
-    ) -> dict[str, Requirement]:
-        """Method → requirement, for the well-known methods and ``*``."""
-        vocabulary = self._vocabulary
-        require_token = self._flag(needs, "require_token")
-        accept = _one_of(needs.accept or "any", ACCEPT, "accept")
-        public_only = _one_of(needs.public_only or self._defaults.public_only or "reject", PUBLIC_ONLY, "public_only")
-        scopes = _words(needs.scopes if needs.scopes is not None else (), "scopes")
-        any_of = [_words(words, "any_of") for words in _list(needs.any_of or (), "any_of")]
-        if needs.any_of is not None and not any_of and not isinstance(needs.any_of, tuple):
-            raise PolicyError("no alternative at all; leave it out, or name some", where="any_of")
-        if any(not words for words in any_of):
-            raise PolicyError("an empty alternative would always do; use scopes = [] for that", where="any_of")
-        scope_free = not scopes and not any_of
-        if written.action is not None:
-            self._check_action(written.action, [*scopes, *(word for words in any_of for word in words)])
-        if accept == "token" and not require_token:
-            raise PolicyError("`accept` has no effect where require_token = false", where="accept")
-        resource = self._template(needs.resource, pattern, "resource")
-        owner = self._template(needs.owner, pattern, "owner")
-        self_or_admin = needs.self_or_admin if needs.self_or_admin is not None else False
-        if not isinstance(self_or_admin, bool):
-            raise PolicyError("expected true or false", where="self_or_admin")
-        if self_or_admin and owner is None:
-            raise PolicyError('say whose it is: owner = "<name>"', where="self_or_admin")
-        if self_or_admin and not require_token:
-            raise PolicyError("`self_or_admin` has no effect where require_token = false", where="self_or_admin")
-        if owner is not None and not self_or_admin:
-            if written.owner is not None:
-                raise PolicyError("`owner` has no effect without self_or_admin = true", where="owner")
-            owner = None
-        made: dict[tuple[object, ...], Requirement] = {}
-        table = {}
-        for method in (*_METHODS, "*"):
-            actions = (needs.action,) if needs.action else vocabulary.actions_for(method)
-            destination = method in DESTINATION_METHODS
-            if (actions, destination) not in made:
-                lists = [[*scopes, *words] for words in any_of] or [scopes]
-                alternatives = [bits for words in lists if (bits := self._bits(words, actions)) is not None]
-                made[actions, destination] = Requirement(
-                    group,
-                    route,
-                    pattern,
-                    vocabulary,
-                    () if scope_free else tuple(dict.fromkeys(alternatives)),
-                    scope_free,
-                    require_token,
-                    accept,
-                    public_only,
-                    resource,
-                    owner,
-                    destination=destination,
-                    description=needs.description,
-                )
-            table[method] = made[actions, destination]
-        return table
-
-    def _bits(self, words: Sequence[str], actions: Iterable[str]) -> int | None:
-        """The scope bits of categories and fixed scopes; ``None`` where nobody can have them."""
-        bits = 0
-        for word in words:
-            need = self._vocabulary.need(word, actions) if self._is_category(word) else self._fixed(word)
-            if need is None:
-                return None
-            bits |= need
-        return bits
-
-    def _is_category(self, word: str) -> bool:
-        return word in self._vocabulary.categories
-
-    def _fixed(self, word: str) -> int:
-        parsed, unknown = self._vocabulary.parse_known([word])
-        if unknown:
-            vocabulary = self._vocabulary
-            hints = near(word, [*vocabulary.categories, *vocabulary.scopes, *vocabulary.wildcards])
-            raise PolicyError(
-                f"{quoted(word)} is neither a category nor a scope of vocabulary `{vocabulary.name}`"
-                f"{did_you_mean(hints)}",
-                where="scopes",
-            )
-        if not parsed.bits:
-            raise PolicyError(f"{quoted(word)} is a restriction, not something to ask for", where="scopes")
-        return parsed.bits
-
-    def _check_action(self, action: str, words: Sequence[str]) -> None:
-        if action not in self._vocabulary.actions:
-            raise PolicyError(
-                f"unknown action {quoted(str(action))}{did_you_mean(near(str(action), self._vocabulary.actions))}",
-                where="action",
-            )
-        categories = [word for word in words if self._is_category(word)]
-        if not categories:
-            raise PolicyError("`action` has no effect: no category is asked for", where="action")
-        for word in categories:
-            if self._vocabulary.need(word, (action,)) is None:
-                raise PolicyError(f"the category `{word}` has no action `{action}`", where="action")
-
-    def _flag(self, needs: Needs, key: str) -> bool:
-        value = getattr(needs, key)
-        value = getattr(self._defaults, key) if value is None else value
-        if not isinstance(value, bool):
-            raise PolicyError("expected true or false", where=key)
-        return value
-
-    def _template(self, source: str | None, pattern: Pattern, key: str) -> Template | None:
-        if source is None:
-            return None
-        if not isinstance(source, str):
-            raise PolicyError("expected a string", where=key)
-        try:
-            return Template(source, pattern)
-        except PatternError as error:
-            raise error.at(key) from None
-
-    # -- rules against each other
-
-    def _check_groups(self, groups: list[_Compiled]) -> None:
-        self._check_duplicates(groups)
-        patterns = [group.pattern for group in groups]
-        for first, second in overlapping(patterns):
-            self._check_pair(groups, groups[first], groups[second])
-
-    def _check_routes(self, groups: list[_Compiled], routes: list[_Compiled]) -> None:
-        by_group: dict[int, list[_Compiled]] = {}
-        for route in routes:
-            by_group.setdefault(route.group, []).append(route)
-        for siblings in by_group.values():
-            self._check_duplicates(siblings)
-            for first, second in overlapping([route.pattern for route in siblings]):
-                one, other = siblings[first], siblings[second]
-                if one.shares_method_with(other):
-                    self._check_pair(siblings, one, other)
-        if routes:
-            self._check_dead(groups, routes)
-
-    @staticmethod
-    def _check_dead(groups: list[_Compiled], routes: list[_Compiled]) -> None:
-        patterns = [entry.pattern for entry in (*groups, *routes)]
-        for first, second in overlapping(patterns):
-            route_index = first - len(groups)
-            if route_index < 0 or second >= len(groups):
-                continue
-            route, group = routes[route_index], groups[second]
-            own = groups[route.group]
-            if second != route.group and group.pattern.includes(route.pattern) and own.pattern.includes(group.pattern):
-                raise PolicyError(
-                    f"the route {route.name} never decides: the group {group.name} is more specific than its own; "
-                    "move it there",
-                    where=route.rule.where,
-                )
-
-    @staticmethod
-    def _check_duplicates(rules: list[_Compiled]) -> None:
-        seen: dict[tuple[object, ...], list[_Compiled]] = {}
-        for rule in rules:
-            for other in seen.setdefault((rule.pattern.segments, rule.pattern.below), []):
-                if rule.shares_method_with(other):
-                    raise PolicyError(f"two rules for one path: {other.name} and {rule.name}", where=rule.rule.where)
-            seen[rule.pattern.segments, rule.pattern.below].append(rule)
-
-    @staticmethod
-    def _check_pair(rules: list[_Compiled], one: _Compiled, other: _Compiled) -> None:
-        if one.pattern.includes(other.pattern) or other.pattern.includes(one.pattern):
-            return
-        if not one.clashes_with(other) or _meet_is_settled(rules, one, other):
-            return
-        raise PolicyError(
-            f"ambiguous: {one.name} and {other.name} both cover some path and need different things there, "
-            "and neither is more specific; give one of them a narrower path or a converter such as <int:...>, "
-            "or add a rule for what they share",
-            where=other.rule.where,
-        )
-
-
-def _meet_is_settled(rules: list[_Compiled], one: _Compiled, other: _Compiled) -> bool:
-    """Whether a third rule stands exactly where two overlap, so that neither of them decides there."""
-    if one.pattern.has_many or other.pattern.has_many:
-        return False
-    below = one.pattern.below and other.pattern.below
-    longer, shorter = sorted((one.pattern.segments, other.pattern.segments), key=len, reverse=True)
-    meet = list(longer)
-    for position, segment in enumerate(shorter):
-        if longer[position].includes(segment):
-            meet[position] = segment
-        elif not segment.includes(longer[position]):
-            return False
-    return any(
-        (rule.pattern.segments, rule.pattern.below) == (tuple(meet), below)
-        and rule.shares_method_with(one)
-        and rule.shares_method_with(other)
-        for rule in rules
-    )
-
-
-def _by_rank(patterns: list[Pattern]) -> list[int]:
-    """Indices of patterns, each before all that include it."""
-    order: list[int] = []
-    wide: list[int] = []
-    for index in sorted(range(len(patterns)), key=lambda index: patterns[index].specificity):
-        places = [order.index(other) for other in wide if patterns[other].includes(patterns[index])]
-        order.insert(min(places, default=len(order)), index)
-        if any(segment.kind is Kind.MANY for segment in patterns[index].segments[:-1]):
-            wide.append(index)
-    return order
-
-
-def _parse(path: Any, *, below: bool = False) -> Pattern:
-    if not isinstance(path, str):
-        raise PolicyError("expected a string", where="path")
-    try:
-        return Pattern.parse(path, below=below)
-    except PatternError as error:
-        raise error.at("path") from None
-
-
 def _prefix(prefix: str) -> str:
     try:
         pattern = Pattern.parse(prefix or "/")
@@ -489,39 +140,3 @@ def _prefix(prefix: str) -> str:
     if any(segment.kind is not Kind.LITERAL for segment in pattern.segments):
         raise PolicyError(f"a prefix has no variables: {quoted(prefix)}", where="policy.prefix")
     return "".join(f"/{segment.text}" for segment in pattern.segments)
-
-
-def _one_of(value: Any, allowed: tuple[Any, ...], where: str) -> Any:
-    if value not in allowed:
-        raise PolicyError(f"{quoted(str(value))} is none of {', '.join(allowed)}", where=where)
-    return value
-
-
-def _list(value: Any, where: str) -> Sequence[Any]:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise PolicyError("expected a list", where=where)
-    return value
-
-
-def _words(value: Any, where: str) -> list[str]:
-    words = list(_list(value, where))
-    for word in words:
-        if not isinstance(word, str) or not word:
-            raise PolicyError("expected a list of categories or scopes", where=where)
-    if len(set(words)) < len(words):
-        raise PolicyError("the same word twice", where=where)
-    return words
-
-
-def _methods(methods: Sequence[str]) -> list[str]:
-    listed = list(_list(methods, "methods"))
-    if not listed:
-        raise PolicyError("no method at all; leave it out for all of them", where="methods")
-    for method in listed:
-        if not isinstance(method, str) or not method.isalpha() or method != method.upper() or not method.isascii():
-            raise PolicyError(f"a method is upper-case letters: {quoted(str(method))}", where="methods")
-        if method == "HEAD":
-            raise PolicyError("HEAD always decides as GET; name GET", where="methods")
-    if len(set(listed)) < len(listed):
-        raise PolicyError("the same method twice", where="methods")
-    return listed

@@ -1,11 +1,11 @@
 """What a token may do: vocabularies, scope sets, roles."""
 
+from .category import Category as Category
+from .category import VocabularyError as VocabularyError
 from .roles import ADMIN_ROLE as ADMIN_ROLE
 from .roles import DEFAULT_ROLE as DEFAULT_ROLE
 from .roles import Roles as Roles
 from .scope_set import ScopeSet as ScopeSet
 from .scope_set import UnknownScope as UnknownScope
 from .scope_set import VocabularyMismatch as VocabularyMismatch
-from .vocabulary import Category as Category
 from .vocabulary import Vocabulary as Vocabulary
-from .vocabulary import VocabularyError as VocabularyError

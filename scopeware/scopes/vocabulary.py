@@ -7,47 +7,18 @@ import importlib.resources
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, final
 
-from ..errors import ConfigurationError
+from . import reading
+from .category import Category, VocabularyError
+from .methods import OTHER, method_table, unknown_action
 from .scope_set import ScopeSet, UnknownScope
 from .suggest import did_you_mean, near, quoted
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _SEPARATORS = re.compile(r"[ ,]+")
-_KEYS = ("actions", "admin", "all", "categories", "implies", "methods", "name", "public_only", "wildcards")
-
 _MEMORY = 4096
-READ_METHODS = ("GET", "HEAD", "OPTIONS")
-WRITE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
-OTHER = "*"
-"""Stands for every method that a table does not name."""
-
-
-class VocabularyError(ConfigurationError):
-    """A vocabulary that contradicts itself or cannot be spelled."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Category:
-    """A part of the API that can be granted.
-
-    :param name: letters, digits, ``_`` and ``-``; a dot makes it a part: ``repository.hooks`` is a part of
-        ``repository``, whose scopes cover those of the part, and never the other way round.
-    :param description: one line for the people who grant it.
-    :param actions: what can be done there, if not all of the vocabulary's actions.
-    """
-
-    name: str
-    description: str = ""
-    actions: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if self.actions is not None:
-            object.__setattr__(self, "actions", tuple(self.actions))
 
 
 @final
@@ -144,7 +115,7 @@ class Vocabulary:
         self._known: dict[str, int] = {scope: 1 << position for scope, position in index.items()}
         for offset, word in enumerate(self._wildcards):
             self._known[word] = 1 << (len(self._scopes) + offset)
-        self._methods = self._method_table(methods)
+        self._methods = method_table(self.actions, methods)
         # PERF: every refusal spells scopes, and mostly the same ones.
         self._words: dict[int, tuple[str, ...]] = {}
         self._definition = (
@@ -178,24 +149,7 @@ class Vocabulary:
             ``actions``), and the keyword arguments of the class (``all`` for ``all_word``).
         :raises VocabularyError: an unknown key, a value of the wrong kind, or what the class refuses.
         """
-        for key in data:
-            if key not in _KEYS:
-                raise VocabularyError(f"unknown key {quoted(key)}{did_you_mean(near(key, _KEYS))}", where=key)
-        categories = _expect(data.get("categories"), dict, "categories", "a table: name = description")
-        options: dict[str, Any] = {}
-        if "actions" in data:
-            options["actions"] = _strings(data["actions"], "actions")
-        for key in ("implies", "wildcards", "methods"):
-            if key in data:
-                table = _expect(data[key], dict, key, "a table of lists of strings")
-                options[key] = {word: _strings(values, f"{key}.{word}") for word, values in table.items()}
-        for key, keyword in (("all", "all_word"), ("public_only", "public_only")):
-            if key in data:
-                options[keyword] = _expect(data[key], str, key, "a string")
-        if "admin" in data:
-            options["admin"] = _strings(data["admin"], "admin")
-        name = _expect(data.get("name", "custom"), str, "name", "a string")
-        return cls(name, [_category(key, entry) for key, entry in categories.items()], **options)
+        return cls(**reading.arguments(data))
 
     # -- from text and back
 
@@ -416,7 +370,7 @@ class Vocabulary:
         for entry in listed:
             for action in entry.actions or ():
                 if action not in self.actions:
-                    raise self._unknown_action(action, f"categories.{entry.name}.actions")
+                    raise unknown_action(self.actions, action, f"categories.{entry.name}.actions")
             if entry.actions is not None and len(set(entry.actions)) < len(entry.actions):
                 raise VocabularyError("an action is there twice", where=f"categories.{entry.name}.actions")
             if entry.actions == ():
@@ -435,7 +389,7 @@ class Vocabulary:
         for action, implied in implies.items():
             for word in (action, *implied):
                 if word not in direct:
-                    raise self._unknown_action(word, f"implies.{action}")
+                    raise unknown_action(self.actions, word, f"implies.{action}")
             direct[action] |= set(implied)
         closed = {}
         for action in self.actions:
@@ -502,43 +456,6 @@ class Vocabulary:
             raise VocabularyError("it stands for nothing", where=f"wildcards.{word}")
         return meaning
 
-    def _method_table(self, methods: Mapping[str, Iterable[str]] | None) -> dict[str, tuple[str, ...]]:
-        table: dict[str, tuple[str, ...]] = {}
-        if methods is not None:
-            for method, needed in methods.items():
-                if method != OTHER and not (method.isascii() and method.isalpha() and method.isupper()):
-                    raise VocabularyError("a method is upper-case letters", where=f"methods.{method}")
-                table[method] = tuple(needed)
-                if not table[method]:
-                    raise VocabularyError("no action at all: a method needs one", where=f"methods.{method}")
-                for action in table[method]:
-                    if action not in self.actions:
-                        raise self._unknown_action(action, f"methods.{method}")
-            if OTHER not in table:
-                raise VocabularyError('say what every other method needs: "*" = [...]', where="methods")
-        elif {"create", "read", "update", "delete"} <= set(self.actions):
-            table = dict.fromkeys(READ_METHODS, ("read",))
-            table |= {"POST": ("create",), "PUT": ("update",), "PATCH": ("update",), "DELETE": ("delete",)}
-            table[OTHER] = ("create", "update", "delete")
-        elif {"read", "write"} <= set(self.actions):
-            table = dict.fromkeys(READ_METHODS, ("read",))
-            table[OTHER] = ("write",)
-        else:
-            raise VocabularyError(
-                "the actions are neither read and write nor create, read, update and delete: "
-                'say in `methods` which HTTP method needs which, "*" for the others',
-                where="methods",
-            )
-        get = table.get("GET", table[OTHER])
-        if table.setdefault("HEAD", get) != get:
-            raise VocabularyError("HEAD always decides as GET", where="methods.HEAD")
-        return table
-
-    def _unknown_action(self, action: str, where: str) -> VocabularyError:
-        return VocabularyError(
-            f"unknown action {quoted(action)}{did_you_mean(near(action, self.actions))}", where=where
-        )
-
     def _hint(self, category: str) -> str:
         return did_you_mean(near(category, self.categories))
 
@@ -554,31 +471,3 @@ def _load_builtin(name: str) -> Vocabulary:
     if name not in known:
         raise VocabularyError(f"no built-in vocabulary {quoted(name)}; there are: {', '.join(known)}")
     return Vocabulary.from_mapping(tomllib.loads(folder.joinpath(f"{name}.toml").read_text("utf-8")))
-
-
-def _expect(value: Any, kind: type, where: str, form: str) -> Any:
-    if not isinstance(value, kind):
-        raise VocabularyError(f"expected {form}", where=where)
-    return value
-
-
-def _strings(value: Any, where: str) -> list[str]:
-    if isinstance(value, str):
-        value = [value]
-    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-        raise VocabularyError("expected a list of strings", where=where)
-    return value
-
-
-def _category(name: str, entry: Any) -> Category:
-    where = f"categories.{name}"
-    if isinstance(entry, str):
-        return Category(name, entry)
-    table = _expect(entry, dict, where, "a description, or a table with `description` and `actions`")
-    for key in table:
-        if key not in ("description", "actions"):
-            raise VocabularyError(
-                f'unknown key {quoted(key)}; a name with a dot is written in quotes: "{name}.{key}"', where=where
-            )
-    actions = tuple(_strings(table["actions"], f"{where}.actions")) if "actions" in table else None
-    return Category(name, _expect(table.get("description", ""), str, where, "a string"), actions)

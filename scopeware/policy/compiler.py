@@ -39,20 +39,23 @@ class _Compiled:
         text = f"{','.join(methods)} {self.pattern}" if methods else str(self.pattern)
         return f"`{text}` ({self.rule.where})" if self.rule.where else f"`{text}`"
 
-    def clashes_with(self, other: _Compiled) -> bool:
-        """Whether some method is needed differently by both."""
-        for method in {*self.by_method, *other.by_method, ""}:
-            mine, theirs = self.by_method.get(method, self.other), other.by_method.get(method, other.other)
-            if mine and theirs and mine.meaning() != theirs.meaning():
-                return True
-        return False
+    def needs(self, method: str) -> Requirement | None:
+        """What `method` needs, if this rule decides about it."""
+        return self.by_method.get(method, self.other)
+
+    def clashes_with(self, other: _Compiled) -> list[str]:
+        """The methods that both decide about, and differently; of two groups of which one has routes, all."""
+        routes = getattr(self.rule, "routes", ()) or getattr(other.rule, "routes", ())
+        clashing = []
+        for method in {*self.by_method, *other.by_method, "*"}:
+            mine, theirs = self.needs(method), other.needs(method)
+            if mine and theirs and (routes or mine.meaning() != theirs.meaning()):
+                clashing.append(method)
+        return clashing
 
     def shares_method_with(self, other: _Compiled) -> bool:
         """Whether some method is decided by both."""
-        return bool((self.other and other.other) or self._methods(other) or other._methods(self))
-
-    def _methods(self, other: _Compiled) -> bool:
-        return any(method in other.by_method or other.other for method in self.by_method)
+        return any(self.needs(method) and other.needs(method) for method in {*self.by_method, *other.by_method, "*"})
 
 
 class Compiler:
@@ -64,6 +67,7 @@ class Compiler:
 
     def __init__(self, vocabulary: Vocabulary, defaults: Needs, nobody: Requirement) -> None:
         self._vocabulary = vocabulary
+        self._methods = tuple(dict.fromkeys((*_METHODS, *vocabulary.methods)))
         self._defaults = defaults
         self._nobody = MethodTable({}, nobody)
 
@@ -129,7 +133,7 @@ class Compiler:
         if group.scopes is None and group.any_of is None:
             raise PolicyError('say which scopes it needs: scopes = ["..."], or scopes = [] for none', where="scopes")
         table = self._requirements(group, group, pattern, group.path, "")
-        return _Compiled(group, pattern, {method: table[method] for method in _METHODS}, table["*"])
+        return _Compiled(group, pattern, {method: table[method] for method in self._methods}, table["*"])
 
     def _route(self, route: Route, group: Group, above: Pattern, number: int) -> _Compiled:
         below = _parse(route.path)
@@ -143,12 +147,12 @@ class Compiler:
             raise PolicyError("it says nothing that its group does not say", where="path")
         merged = {name: getattr(group, name) if value is None else value for name, value in needs.items()}
         if route.scopes is not None or route.any_of is not None:
-            merged |= {"scopes": route.scopes or (), "any_of": route.any_of or ()}
+            merged |= {"scopes": route.scopes, "any_of": route.any_of}
         merged["description"] = route.description or group.description
         needs_all = Needs(**merged)
         table = self._requirements(needs_all, route, pattern, group.path, str(pattern))
         if route.methods is None:
-            return _Compiled(route, pattern, {method: table[method] for method in _METHODS}, table["*"], number)
+            return _Compiled(route, pattern, {method: table[method] for method in self._methods}, table["*"], number)
         by_method = {}
         for method in _methods(route.methods):
             by_method[method] = table.get(method) or table["*"]
@@ -162,11 +166,11 @@ class Compiler:
         """Method → requirement, for the well-known methods and ``*``."""
         vocabulary = self._vocabulary
         require_token = self._flag(needs, "require_token")
-        accept = one_of(needs.accept or "any", ACCEPT, "accept")
-        public_only = one_of(needs.public_only or self._defaults.public_only or "reject", PUBLIC_ONLY, "public_only")
+        accept = one_of(self._value(needs, "accept"), ACCEPT, "accept")
+        public_only = one_of(self._value(needs, "public_only"), PUBLIC_ONLY, "public_only")
         scopes = _words(needs.scopes if needs.scopes is not None else (), "scopes")
-        any_of = [_words(words, "any_of") for words in _list(needs.any_of or (), "any_of")]
-        if needs.any_of is not None and not any_of and not isinstance(needs.any_of, tuple):
+        any_of = [_words(words, "any_of") for words in _list(() if needs.any_of is None else needs.any_of, "any_of")]
+        if needs.any_of is not None and not any_of:
             raise PolicyError("no alternative at all; leave it out, or name some", where="any_of")
         if any(not words for words in any_of):
             raise PolicyError("an empty alternative would always do; use scopes = [] for that", where="any_of")
@@ -190,7 +194,7 @@ class Compiler:
             owner = None
         made: dict[tuple[object, ...], Requirement] = {}
         table = {}
-        for method in (*_METHODS, "*"):
+        for method in (*self._methods, "*"):
             actions = (needs.action,) if needs.action else vocabulary.actions_for(method)
             destination = method in DESTINATION_METHODS
             if (actions, destination) not in made:
@@ -254,9 +258,12 @@ class Compiler:
             if self._vocabulary.need(word, (action,)) is None:
                 raise PolicyError(f"the category `{word}` has no action `{action}`", where="action")
 
-    def _flag(self, needs: Needs, key: str) -> bool:
+    def _value(self, needs: Needs, key: str) -> Any:
         value = getattr(needs, key)
-        value = getattr(self._defaults, key) if value is None else value
+        return getattr(self._defaults, key) if value is None else value
+
+    def _flag(self, needs: Needs, key: str) -> bool:
+        value = self._value(needs, key)
         if not isinstance(value, bool):
             raise PolicyError("expected true or false", where=key)
         return value
@@ -295,11 +302,11 @@ class Compiler:
     @staticmethod
     def _check_dead(groups: list[_Compiled], routes: list[_Compiled]) -> None:
         patterns = [entry.pattern for entry in (*groups, *routes)]
-        for first, second in overlapping(patterns):
-            route_index = first - len(groups)
-            if route_index < 0 or second >= len(groups):
+        for pair in overlapping(patterns):
+            second, first = sorted(pair)
+            if second >= len(groups) or first < len(groups):
                 continue
-            route, group = routes[route_index], groups[second]
+            route, group = routes[first - len(groups)], groups[second]
             own = groups[route.group]
             if second != route.group and group.pattern.includes(route.pattern) and own.pattern.includes(group.pattern):
                 raise PolicyError(
@@ -319,9 +326,13 @@ class Compiler:
 
     @staticmethod
     def _check_pair(rules: list[_Compiled], one: _Compiled, other: _Compiled) -> None:
-        if one.pattern.includes(other.pattern) or other.pattern.includes(one.pattern):
+        narrower, wider = one.pattern.includes(other.pattern), other.pattern.includes(one.pattern)
+        if narrower and wider:
+            raise PolicyError(f"two rules for one path: {one.name} and {other.name}", where=other.rule.where)
+        if narrower or wider:
             return
-        if not one.clashes_with(other) or _meet_is_settled(rules, one, other):
+        clashing = one.clashes_with(other)
+        if not clashing or _meet_is_settled(rules, one, other, clashing):
             return
         raise PolicyError(
             f"ambiguous: {one.name} and {other.name} both cover some path and need different things there, "
@@ -331,11 +342,11 @@ class Compiler:
         )
 
 
-def _meet_is_settled(rules: list[_Compiled], one: _Compiled, other: _Compiled) -> bool:
-    """Whether a third rule stands exactly where two overlap, so that neither of them decides there."""
+def _meet_is_settled(rules: list[_Compiled], one: _Compiled, other: _Compiled, methods: list[str]) -> bool:
+    """Whether other rules stand exactly where two overlap, so that neither of them decides there about any of these
+    methods."""
     if one.pattern.has_many or other.pattern.has_many:
         return False
-    below = one.pattern.below and other.pattern.below
     longer, shorter = sorted((one.pattern.segments, other.pattern.segments), key=len, reverse=True)
     meet = list(longer)
     for position, segment in enumerate(shorter):
@@ -343,12 +354,9 @@ def _meet_is_settled(rules: list[_Compiled], one: _Compiled, other: _Compiled) -
             meet[position] = segment
         elif not segment.includes(longer[position]):
             return False
-    return any(
-        (rule.pattern.segments, rule.pattern.below) == (tuple(meet), below)
-        and rule.shares_method_with(one)
-        and rule.shares_method_with(other)
-        for rule in rules
-    )
+    shared = (tuple(meet), one.pattern.below and other.pattern.below)
+    settling = [rule for rule in rules if (rule.pattern.segments, rule.pattern.below) == shared]
+    return all(any(rule.needs(method) for rule in settling) for method in methods)
 
 
 def _by_rank(patterns: list[Pattern]) -> list[int]:
@@ -356,7 +364,8 @@ def _by_rank(patterns: list[Pattern]) -> list[int]:
     order: list[int] = []
     wide: list[int] = []
     for index in sorted(range(len(patterns)), key=lambda index: patterns[index].specificity):
-        places = [order.index(other) for other in wide if patterns[other].includes(patterns[index])]
+        rivals = order if patterns[index].has_many else wide
+        places = [order.index(other) for other in rivals if patterns[other].includes(patterns[index])]
         order.insert(min(places, default=len(order)), index)
         if any(segment.kind is Kind.MANY for segment in patterns[index].segments[:-1]):
             wide.append(index)

@@ -55,6 +55,8 @@ def parse(text: str) -> dict[str, Any]:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _broken(str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise DocumentError(f"broken TOML: {error}") from None
     _known(data, _TABLES, "")
     head = _table(data, "policy")
     _known(head, _POLICY_KEYS, "policy")
@@ -68,8 +70,9 @@ def parse(text: str) -> dict[str, Any]:
         if not isinstance(patterns, str):
             raise DocumentError('expected patterns such as "read:*"', where=f"roles.{role}")
     arguments["roles"] = roles
+    gate = _table(data, "gate")
     try:
-        arguments["options"] = Options.from_mapping(_table(data, "gate"))
+        arguments["options"] = Options.from_mapping(gate)
     except ConfigurationError as error:
         raise error.at("gate") from None
     groups = data.get("group", [])
@@ -90,8 +93,9 @@ def _vocabulary(data: Mapping[str, Any], head: Mapping[str, Any]) -> str | Vocab
         raise DocumentError(
             "it has no effect beside the [vocabulary] table; leave one of them out", where="policy.vocabulary"
         )
+    table = _table(data, "vocabulary")
     try:
-        return Vocabulary.from_mapping(_table(data, "vocabulary"))
+        return Vocabulary.from_mapping(table)
     except ConfigurationError as error:
         raise error.at("vocabulary") from None
 
@@ -157,7 +161,7 @@ class _Lines:
                 found[-1][1].append(number)
         # Headings inside of strings, or rules written inline, make the counts differ: then only the key is told.
         self._groups = [line for line, _ in found] if len(found) == len(groups) else None
-        shapes = [len(group.get("route", ())) for group in groups]
+        shapes = [len(routes) if isinstance(routes := group.get("route", []), list) else -1 for group in groups]
         self._routes = [lines for _, lines in found] if [len(lines) for _, lines in found] == shapes else None
 
     def of(self, group: int, route: int | None = None) -> str:

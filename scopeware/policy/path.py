@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from urllib.parse import unquote
 
 from ..errors import ScopewareError
@@ -11,6 +12,7 @@ from ..errors import ScopewareError
 _PLAIN = re.compile(r"/[A-Za-z0-9_/.~@+,:=!$&'()*-]*").fullmatch
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ENCODED = re.compile(r"%(?:2[ef]|5c|00|3b|25|0[ad])", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"/*[A-Za-z][A-Za-z0-9+.-]*:/+[^/]*")
 _PARAMETERS = re.compile(r";[^/]*")
 
 
@@ -62,6 +64,11 @@ def _examine(raw: str) -> str:
     return path
 
 
+def wsgi_path(path: str) -> str:
+    """A path as WSGI servers hand it over: UTF-8 bytes as latin-1 (PEP 3333)."""
+    return path if path.isascii() else path.encode("utf-8").decode("latin-1")
+
+
 def without_parameters(path: str) -> str:
     """`path` as a router reads it that drops ``;parameters`` from each segment (RFC 3986 3.3)."""
     return _PARAMETERS.sub("", path)
@@ -75,28 +82,40 @@ def may_lie_under(raw: str, prefix: str) -> bool:
     if not prefix:
         return True
     wanted = prefix.casefold()
-    text = raw
-    for _ in range(3):
-        for reading in _readings(text):
-            folded = reading.casefold()
-            if folded == wanted or folded.startswith(f"{wanted}/"):
-                return True
-        text = unquote(text)
+    for reading in _readings(raw):
+        folded = reading.casefold()
+        if folded == wanted or folded.startswith(f"{wanted}/"):
+            return True
     return False
 
 
-def _readings(text: str) -> tuple[str, ...]:
-    cleaned = _CONTROL.sub("", re.split(r"[?#]", text)[0].replace("\\", "/"))
-    readings = []
-    for form in (cleaned, without_parameters(cleaned)):
-        resolved: list[str] = []
-        climbed: list[str] = []
-        for segment in form.split("/"):
-            if segment == "..":
-                if resolved:
-                    resolved.pop()
-            elif segment not in ("", "."):
-                resolved.append(segment)
-                climbed.append(segment)
-        readings += [f"/{'/'.join(resolved)}", f"/{'/'.join(climbed)}"]
-    return tuple(readings)
+def _readings(raw: str) -> Iterator[str]:
+    """What servers, frameworks and proxies might make of a path: decoded strictly or not, once more or thrice, cut at
+    ``?`` and ``#``, without control characters, with ``\\`` as a slash, without parameters, with dots resolved."""
+    for text in _decoded(raw):
+        for cut in (text, re.split(r"[?#]", text)[0], _ABSOLUTE.sub("", text)):
+            for cleaned in (cut, _CONTROL.sub("", cut)):
+                for slashed in (cleaned, cleaned.replace("\\", "/")):
+                    for bare in (slashed, without_parameters(slashed)):
+                        yield from _resolved(bare)
+
+
+def _decoded(raw: str) -> Iterator[str]:
+    octets = raw.encode("latin-1", "ignore")
+    for text in dict.fromkeys((raw, octets.decode("utf-8", "ignore"), octets.decode("utf-8", "replace"))):
+        once = unquote(text)
+        twice = unquote(once)
+        yield from (text, once, twice, unquote(twice))
+
+
+def _resolved(text: str) -> tuple[str, str]:
+    """Without empty and dot segments; ``..`` climbing, or left out."""
+    climbed: list[str] = []
+    kept: list[str] = []
+    for segment in text.split("/"):
+        if segment == "..":
+            del climbed[-1:]
+        elif segment not in ("", "."):
+            climbed.append(segment)
+            kept.append(segment)
+    return f"/{'/'.join(climbed)}", f"/{'/'.join(kept)}"

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
 from typing import Any, final
 
-from werkzeug.routing import Map, PathConverter, ValidationError
+from werkzeug.routing import (
+    AnyConverter,
+    IntegerConverter,
+    Map,
+    PathConverter,
+    UnicodeConverter,
+    ValidationError,
+)
+from werkzeug.routing.converters import NumberConverter
 from werkzeug.routing.rules import parse_converter_args
 
 from ..errors import ConfigurationError
@@ -18,8 +26,10 @@ from ..scopes.suggest import did_you_mean, near, quoted
 _VARIABLE = re.compile(
     r"<(?:(?P<converter>[a-zA-Z_][a-zA-Z0-9_]*)(?:\((?P<arguments>[^<>]*)\))?:)?(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)>"
 )
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\?#<>;]|%(?:2[ef]|5c|00|3b|25)", re.IGNORECASE)
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\\?#<>;]|%(?:2[ef]|5c|00|3b|25|0[ad])", re.IGNORECASE)
 _MAP = Map()
+_ANY_SEGMENT = UnicodeConverter(_MAP).regex
+_VARIABLE_KEY = ("<variable>",)
 
 
 class PatternError(ConfigurationError):
@@ -51,6 +61,9 @@ class Segment:
     regex: str = field(compare=False)
     accepts: Callable[[str], bool] = field(compare=False, repr=False)
     choices: frozenset[str] = field(default=frozenset(), compare=False)
+    names: tuple[str, ...] = field(default=(), compare=False)
+    letters: str = field(default="", compare=False)
+    """What stands literally beside variables."""
 
     def includes(self, other: Segment) -> bool:
         """Whether all that `other` matches is matched by this segment too. ``False`` may mean: cannot tell."""
@@ -66,7 +79,17 @@ class Segment:
         """Whether something is matched by both. ``True`` may mean: cannot tell."""
         if self.choices:
             return any(other.accepts(choice) for choice in self.choices)
-        return any(self.accepts(choice) for choice in other.choices) if other.choices else True
+        if other.choices:
+            return any(self.accepts(choice) for choice in other.choices)
+        if self.kind is Kind.TYPED and other.kind is Kind.COMPOSITE:
+            return self.may_hold(other.letters)
+        if other.kind is Kind.TYPED and self.kind is Kind.COMPOSITE:
+            return other.may_hold(self.letters)
+        return True
+
+    def may_hold(self, letters: str) -> bool:
+        """Whether these characters can all be in what the segment matches; ``True`` may mean: cannot tell."""
+        return self.accepts is not str.isdecimal or not letters or letters.isdecimal()
 
 
 @final
@@ -95,11 +118,14 @@ class Pattern:
         """
         if not source.startswith("/"):
             raise PatternError(f"a path starts with a slash: {quoted(source)}")
-        trimmed = source[1:].removesuffix("/")
-        names: list[str] = []
-        texts = _split(trimmed, source) if trimmed else []
-        segments = tuple(_segment(text, source, names) for text in texts)
-        return cls(source, segments, tuple(names), below)
+        texts = _split(source[1:].removesuffix("/"), source) if source != "/" else []
+        segments = [_segment(text, source) for text in texts]
+        if below and segments and segments[-1].kind is Kind.MANY:
+            # With all that is below, one segment and many match the same; the variable stands for all of it.
+            regex = f"(?P<{segments[-1].names[0]}>.+)"
+            segments[-1] = replace(segments[-1], kind=Kind.VARIABLE, key=_VARIABLE_KEY, regex=regex)
+        names = tuple(name for segment in segments for name in segment.names)
+        return cls(source, tuple(segments), names, below)
 
     def __post_init__(self) -> None:
         if len(set(self.names)) < len(self.names):
@@ -111,8 +137,9 @@ class Pattern:
 
         :raises PatternError: a variable is in both.
         """
+        above = Pattern.parse(self.source) if self.below and "<path" in self.source else self
         source = f"{self.source.removesuffix('/')}{below.source if below.segments else ''}" or "/"
-        return Pattern(source, self.segments + below.segments, self.names + below.names)
+        return Pattern(source, above.segments + below.segments, self.names + below.names)
 
     @property
     def has_many(self) -> bool:
@@ -121,20 +148,28 @@ class Pattern:
 
     @cached_property
     def _regex(self) -> re.Pattern[str]:
-        return re.compile("".join(f"/{segment.regex}" for segment in self.segments) + "(?:/.*)?", re.DOTALL)
+        regex = "".join(f"/{segment.regex}" for segment in self.segments)
+        return re.compile(f"{regex}(?:/.*)?" if self.below else regex, re.DOTALL)
 
     def params(self, path: str) -> dict[str, str]:
-        """Variable → its text in `path`, which this pattern, or it with something below, matches; else nothing."""
+        """Variable → its text in `path`, which this pattern matches; else nothing."""
         match = self._regex.fullmatch(path)
         return match.groupdict() if match else {}
 
-    def positions(self, names: Sequence[str]) -> tuple[int, ...]:
-        """Where in the pattern variables stand, for comparing templates across patterns."""
-        return tuple(self.names.index(name) for name in names)
+    def places(self, names: Sequence[str]) -> tuple[object, ...]:
+        """Where in a path these variables stand, for comparing templates across patterns."""
+        if self.has_many:
+            return (self.source, *names)
+        where = {
+            name: (index, place)
+            for index, segment in enumerate(self.segments)
+            for place, name in enumerate(segment.names)
+        }
+        return tuple(where[name] for name in names)
 
     @property
     def specificity(self) -> tuple[tuple[int, int], ...]:
-        """A sort key: a pattern comes before every one that includes it."""
+        """A sort key: a pattern comes before every one that includes it, variables for many segments aside."""
         end = ((len(Kind), self.below),)
         return tuple((segment.kind, len(segment.choices)) for segment in self.segments) + end
 
@@ -145,7 +180,11 @@ class Pattern:
         def rest(i: int, j: int) -> bool:
             if i == len(mine):
                 return self.below or (j == len(theirs) and not other.below)
-            if j == len(theirs) or not mine[i].includes(theirs[j]):
+            if j == len(theirs):
+                return False
+            if mine[i].kind is Kind.VARIABLE and theirs[j].kind is Kind.MANY:
+                return rest(i + 1, j + 1) and rest(i + 1, j)
+            if not mine[i].includes(theirs[j]):
                 return False
             if rest(i + 1, j + 1):
                 return True
@@ -194,6 +233,11 @@ class Template:
                 raise PatternError(
                     f"`<{name}>` is no variable of {quoted(pattern.source)}{did_you_mean(near(name, pattern.names))}"
                 )
+        if self.names and pattern.below and pattern.has_many:
+            raise PatternError(
+                f"in {quoted(pattern.source)}, which covers what is below it, nobody can say where <path:...> ends; "
+                "put the template on a route"
+            )
         if not self.names or set("".join(self._parts[::2])) & set("<>"):
             raise PatternError(f"{quoted(source)} names no variable of the path; write `<name>`")
 
@@ -203,7 +247,7 @@ class Template:
 
     def meaning(self, pattern: Pattern) -> tuple[object, ...]:
         """What tells two templates of two patterns apart: the text between, and where the variables stand."""
-        return tuple(self._parts[::2]), pattern.positions(self.names)
+        return tuple(self._parts[::2]), pattern.places(self.names)
 
 
 def _split(trimmed: str, source: str) -> list[str]:
@@ -220,39 +264,42 @@ def _split(trimmed: str, source: str) -> list[str]:
     return texts
 
 
-def _segment(text: str, source: str, names: list[str]) -> Segment:
+def _segment(text: str, source: str) -> Segment:
     if "<" not in text and ">" not in text:
-        return _literal(text, source)
+        _check_literal(text, source)
+        return Segment(Kind.LITERAL, (text,), text, re.escape(text), text.__eq__, frozenset((text,)))
     literals = []
-    regexes = []
     keys: list[object] = []
-    converters = []
+    converters: dict[str, Any] = {}
+    regex = ""
     end = 0
     for found in _VARIABLE.finditer(text):
-        literals.append(text[end : found.start()])
+        name, literal = found["name"], text[end : found.start()]
         end = found.end()
+        if name.startswith("__"):
+            raise PatternError(f"a variable cannot start with two underscores: `{name}`")
+        if name in converters:
+            raise PatternError(f"the variable `{name}` is there twice in {quoted(source)}")
         converter, key = _converter(found["converter"] or "default", found["arguments"] or "", source)
-        if found["name"].startswith("__"):
-            raise PatternError(f"a variable cannot start with two underscores: `{found['name']}`")
-        names.append(found["name"])
-        converters.append(converter)
-        keys += [literals[-1], key]
-        regexes.append(f"{re.escape(literals[-1])}(?P<{found['name']}>{converter.regex})")
+        converters[name] = converter
+        literals.append(literal)
+        keys += [literal, key]
+        regex += f"{re.escape(literal)}(?P<{name}>{converter.regex})"
     literals.append(text[end:])
     for literal in literals:
         _check_literal(literal, source)
     keys.append(literals[-1])
-    regex = "".join(regexes) + re.escape(literals[-1])
+    regex += re.escape(literals[-1])
+    try:
+        accepts = _acceptor(re.compile(regex), converters)
+    except (re.error, OverflowError) as error:
+        raise PatternError(f"{quoted(text)} in {quoted(source)} does not work: {error}") from None
+    names = tuple(converters)
     if not any(literals) and len(converters) == 1:
-        return _variable(converters[0], tuple(keys), text, regex)
-    if any(isinstance(converter, PathConverter) for converter in converters):
+        return _variable(converters[names[0]], Segment(Kind.TYPED, tuple(keys), text, regex, accepts, names=names))
+    if any(isinstance(converter, PathConverter) for converter in converters.values()):
         raise PatternError(f"a `path` variable is a segment of its own: {quoted(source)}")
-    return Segment(Kind.COMPOSITE, tuple(keys), text, regex, _fullmatch(regex))
-
-
-def _literal(text: str, source: str) -> Segment:
-    _check_literal(text, source)
-    return Segment(Kind.LITERAL, (text,), text, re.escape(text), text.__eq__, frozenset((text,)))
+    return Segment(Kind.COMPOSITE, tuple(keys), text, regex, accepts, names=names, letters="".join(literals))
 
 
 def _check_literal(text: str, source: str) -> None:
@@ -260,19 +307,28 @@ def _check_literal(text: str, source: str) -> None:
         raise PatternError(f"{quoted(bad[0])} cannot be in a path: {quoted(source)}")
 
 
-def _variable(converter: Any, key: tuple[Any, ...], text: str, regex: str) -> Segment:
+def _variable(converter: Any, typed: Segment) -> Segment:
     """A segment that is one variable and nothing else."""
     if isinstance(converter, PathConverter):
         # At least one segment, and no empty one: what canonical paths are made of.
-        return Segment(Kind.MANY, ("<many>",), text, regex, _anything)
-    items = getattr(converter, "items", None)
-    if items:
-        if any("/" in item for item in items):
-            raise PatternError(f"a choice cannot hold a slash: {quoted(text)}")
-        return Segment(Kind.CHOICE, ("<choice>", frozenset(items)), text, regex, items.__contains__, frozenset(items))
-    if converter.regex == _MAP.converters["default"](_MAP).regex:
-        return Segment(Kind.VARIABLE, ("<variable>",), text, regex, _anything)
-    return Segment(Kind.TYPED, key, text, regex, _acceptor(converter, regex))
+        return replace(typed, kind=Kind.MANY, key=("<many>",), accepts=_anything)
+    if isinstance(converter, AnyConverter):
+        choices = frozenset(converter.items)
+        for choice in choices:
+            if "/" in choice:
+                raise PatternError(f"a choice cannot hold a slash: {quoted(typed.text)}")
+            if choice in ("", ".", ".."):
+                raise PatternError(f"{quoted(choice)} is in no canonical path: {quoted(typed.text)}")
+        if not choices:
+            raise PatternError(f"there is nothing to choose from: {quoted(typed.text)}")
+        return replace(
+            typed, kind=Kind.CHOICE, key=("<choice>", choices), accepts=choices.__contains__, choices=choices
+        )
+    if converter.regex == _ANY_SEGMENT:
+        return replace(typed, kind=Kind.VARIABLE, key=_VARIABLE_KEY, accepts=_anything)
+    if isinstance(converter, IntegerConverter) and not (converter.signed or _bounded(converter)):
+        return replace(typed, accepts=str.isdecimal)  # PERF: the same characters as \d+, a fifth of the time
+    return typed
 
 
 def _converter(name: str, arguments: str, source: str) -> tuple[Any, object]:
@@ -284,35 +340,39 @@ def _converter(name: str, arguments: str, source: str) -> tuple[Any, object]:
         )
     try:
         positional, keyword = parse_converter_args(arguments)
-        return made(_MAP, *positional, **keyword), (name, positional, tuple(sorted(keyword.items())))
+        converter = made(_MAP, *positional, **keyword)
+        if isinstance(converter, NumberConverter):
+            _bounded(converter)
     except (TypeError, ValueError) as error:
         raise PatternError(f"{quoted(f'{name}({arguments})')} in {quoted(source)} does not work: {error}") from None
+    return converter, (name, positional, tuple(sorted(keyword.items())))
 
 
-def _acceptor(converter: Any, regex: str) -> Callable[[str], bool]:
-    if type(converter) is _MAP.converters["int"] and converter.regex == r"\d+" and _is_unbounded(converter):
-        return str.isdecimal  # PERF: the same characters as \d+, a fifth of the time
-    matches = re.compile(regex).fullmatch
+def _bounded(converter: NumberConverter) -> bool:
+    """Whether a number is more than its digits.
+
+    :raises TypeError: a bound is no number.
+    """
+    bounds = (converter.fixed_digits or None, converter.min, converter.max)
+    return any(bound is not None and bound + 0 == bound for bound in bounds)
+
+
+def _acceptor(regex: re.Pattern[str], converters: Mapping[str, Any]) -> Callable[[str], bool]:
+    """Whether werkzeug would take a segment: it matches, and each converter likes its part."""
+    judging = [(name, converter) for name, converter in converters.items() if converter.regex != _ANY_SEGMENT]
 
     def accepts(text: str) -> bool:
-        if matches(text) is None:
+        match = regex.fullmatch(text)
+        if match is None:
             return False
         try:
-            converter.to_python(text)
+            for name, converter in judging:
+                converter.to_python(match[name])
         except (ValidationError, ValueError):
             return False
         return True
 
     return accepts
-
-
-def _is_unbounded(converter: Any) -> bool:
-    return not converter.fixed_digits and converter.min is None and converter.max is None
-
-
-def _fullmatch(regex: str) -> Callable[[str], bool]:
-    matches = re.compile(regex).fullmatch
-    return lambda text: matches(text) is not None
 
 
 def _anything(text: str) -> bool:

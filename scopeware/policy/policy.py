@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import final
 
 from ..errors import ConfigurationError
-from ..scopes import Roles, Vocabulary
+from ..scopes import Roles, Vocabulary, VocabularyError
 from ..scopes.suggest import quoted
 from . import document
 from .compiler import Compiler, PolicyError, one_of
 from .options import Options
-from .path import AmbiguousPath, canonical, may_lie_under, without_parameters
+from .path import AmbiguousPath, canonical, may_lie_under, without_parameters, wsgi_path
 from .pattern import Kind, Pattern, PatternError
 from .requirement import Requirement
 from .rules import PUBLIC_ONLY, UNMATCHED, Group, Needs, PublicOnly, Unmatched
@@ -51,7 +51,10 @@ class Policy:
         options: Options | None = None,
         source: str = "",
     ) -> None:
-        self.vocabulary = Vocabulary.builtin(vocabulary) if isinstance(vocabulary, str) else vocabulary
+        try:
+            self.vocabulary = Vocabulary.builtin(vocabulary) if isinstance(vocabulary, str) else vocabulary
+        except VocabularyError as error:
+            raise error.at("policy.vocabulary") from None
         self.groups = tuple(groups)
         self.roles = Roles(self.vocabulary, roles)
         self.options = options or Options()
@@ -114,7 +117,9 @@ class Policy:
         if path == self.prefix:
             return find(self._root, []).get(method)
         folded = f"{path}/".casefold()
-        if folded.startswith(self._under.casefold()) or (";" in path and may_lie_under(raw_path, self.prefix)):
+        if folded.startswith(self._under.casefold()) or (
+            (";" in path or "%" in path) and may_lie_under(raw_path, self.prefix)
+        ):
             raise AmbiguousPath(f"it may be taken for one under `{self.prefix}`")
         return None
 
@@ -123,9 +128,9 @@ class Policy:
         return requirement.pattern.params(canonical(raw_path)[len(self.prefix) :])
 
     def _check_parameters(self, path: str) -> None:
-        bare = without_parameters(path)
         found = find(self._root, path[self._prefix_length :].split("/"))
-        if "//" in bare or found is not find(self._root, bare[self._prefix_length :].split("/")):
+        bare = canonical(wsgi_path(without_parameters(path)))
+        if not bare.startswith(self._under) or found is not find(self._root, bare[self._prefix_length :].split("/")):
             raise AmbiguousPath("without its `;parameters` another rule would decide")
 
     def __repr__(self) -> str:
@@ -133,6 +138,8 @@ class Policy:
 
 
 def _prefix(prefix: str) -> str:
+    if not isinstance(prefix, str):
+        raise PolicyError("expected a string", where="policy.prefix")
     try:
         pattern = Pattern.parse(prefix or "/")
     except PatternError as error:

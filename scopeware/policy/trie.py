@@ -132,20 +132,18 @@ class _Builder:
                 f"{', '.join(segment.text for segment in segments)}; use a plain variable"
             )
 
-        def follow(children: Iterable[_Step], passed: Iterable[Segment]) -> Node | None:
+        def follow(children: Iterable[_Step], passed: Iterable[Segment]) -> Node:
             reached = frozenset((*children, *always, *(step for segment in passed for step in checked[segment])))
-            return self._node(reached, best) if reached else None
+            return self._node(reached, best)
 
         ways: dict[str, Node] = {}
         for text, children in literals.items():
-            way = follow(children, [segment for segment in segments if segment.accepts(text)])
-            if way is not None:
-                ways[text] = way
+            ways[text] = follow(children, [segment for segment in segments if segment.accepts(text)])
         otherwise: dict[int, Node] = {}
         for mask in range(1 << len(segments)):
-            way = follow((), [segment for bit, segment in enumerate(segments) if mask >> bit & 1])
-            if way is not None:
-                otherwise[mask] = way
+            passed = [segment for bit, segment in enumerate(segments) if mask >> bit & 1]
+            if passed or always:
+                otherwise[mask] = follow((), passed)
         node.literals = ways
         node.checks = tuple(segment.accepts for segment in segments)
         node.otherwise = otherwise

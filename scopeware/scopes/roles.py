@@ -40,6 +40,8 @@ class Roles(Mapping[str, ScopeSet]):
             ADMIN_ROLE: vocabulary.everything,
         }
         for role, patterns in (table or {}).items():
+            if not isinstance(patterns, str):
+                raise VocabularyError('expected patterns such as "read:*"', where=f"roles.{role}")
             words = [word for word in patterns.replace(",", " ").split(" ") if word]
             try:
                 ceilings[role] = vocabulary.match(words)

@@ -297,6 +297,11 @@ class Vocabulary:
         """The actions that an HTTP method stands for; all of them are needed."""
         return self._methods.get(method) or self._methods[OTHER]
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The HTTP methods that need something else than all others."""
+        return tuple(method for method in self._methods if method != OTHER)
+
     def need(self, category: str, actions: Iterable[str]) -> int | None:
         """The scope bits for `actions` in `category`; ``None`` where the category lacks one, so nobody can have it.
 
@@ -336,6 +341,9 @@ class Vocabulary:
         if hasattr(self, "_definition"):
             raise AttributeError(f"a Vocabulary is immutable: cannot set `{name}`")
         object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Vocabulary is immutable: cannot delete `{name}`")
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restore, (self.name, tuple(self.categories.values()), self._arguments)

@@ -1,8 +1,9 @@
 """What a policy decides, worked out slowly from its definition; and every way someone might read a path.
 
-A rule is a list of regular expressions, one a segment. A group covers its path and everything below it, on segment
-boundaries. The most specific of the groups that cover a path decides: the one whose paths are all paths of each of the
-others. Inside it the most specific route for the method does, and where there is none, the group.
+A rule is a list of regular expressions, one a segment. A group covers its path and, unless it says otherwise,
+everything below it, on segment boundaries. The most specific of the groups that cover a path decides: the one whose
+paths are all paths of each of the others. Inside it the most specific route for the method does, and where there is
+none, the group.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import functools
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from scopeware.policy import Group, Policy, Route
@@ -22,6 +23,13 @@ _VARIABLE = re.compile(r"<(?:(\w+)(?:\(([^<>]*)\))?:)?(\w+)>")
 
 # Texts of every shape that the converters below tell apart; with the literals of two rules they stand for all texts.
 _SHAPES = ("7", "8", "other", "7.diff", "7.patch", "8.diff", "8.patch", "7.other", "other.diff", "other.patch")
+
+
+class Reach(NamedTuple):
+    """The paths of a rule: that at `path`, and what is below it."""
+
+    path: str
+    below: bool = False
 
 
 @functools.cache
@@ -59,21 +67,21 @@ def covers(path: str, concrete: str, *, below: bool) -> bool:
 
 
 @functools.cache
-def lies_within(inner: str, outer: str, *, below: bool) -> bool:
-    """Whether every path of the rule at `inner` is a path of the one at `outer`.
+def lies_within(inner: Reach, outer: Reach) -> bool:
+    """Whether every path of the rule that reaches `inner` is one of that which reaches `outer`.
 
     Follows both along all paths at once, made of the literals in them and of texts of every other shape.
     """
-    texts = _texts(inner) | _texts(outer)
+    texts = _texts(inner.path) | _texts(outer.path)
     start = (frozenset({0}), frozenset({0}))
     seen = {start}
     todo = [start]
     while todo:
         mine, theirs = todo.pop()
-        if _ends(inner, mine, below) and not _ends(outer, theirs, below):
+        if len(regexes(inner.path)) in mine and len(regexes(outer.path)) not in theirs:
             return False
         for text in texts:
-            state = (_advance(inner, mine, text, below), _advance(outer, theirs, text, below))
+            state = (_advance(inner, mine, text), _advance(outer, theirs, text))
             if state[0] and state not in seen:
                 seen.add(state)
                 todo.append(state)
@@ -85,16 +93,12 @@ def _texts(path: str) -> frozenset[str]:
     return frozenset(re.findall(r"[^/<>(),:]+", path)) | set(_SHAPES)
 
 
-def _ends(path: str, places: frozenset[int], below: bool) -> bool:
-    return len(regexes(path)) in places
-
-
-def _advance(path: str, places: frozenset[int], text: str, below: bool) -> frozenset[int]:
+def _advance(reach: Reach, places: frozenset[int], text: str) -> frozenset[int]:
     reached = set()
-    steps = regexes(path)
+    steps = regexes(reach.path)
     for place in places:
         if place == len(steps):
-            reached |= {place} if below else set()
+            reached |= {place} if reach.below else set()
         elif re.fullmatch(steps[place], text):
             reached.add(place + 1)
         # After a variable for many segments it may go on with any text.
@@ -103,15 +107,13 @@ def _advance(path: str, places: frozenset[int], text: str, below: bool) -> froze
     return frozenset(reached)
 
 
-def most_specific(paths: Iterable[str], *, below: bool) -> list[str]:
-    """Of these rules' paths the one that lies within all others; several where no one does."""
-    paths = list(dict.fromkeys(paths))
+def most_specific(reaches: Iterable[Reach]) -> list[Reach]:
+    """Those of these that no other one lies within; several where neither of two lies within the other."""
+    reaches = list(dict.fromkeys(reaches))
     return [
-        path
-        for path in paths
-        if not any(
-            lies_within(other, path, below=below) and not lies_within(path, other, below=below) for other in paths
-        )
+        reach
+        for reach in reaches
+        if not any(lies_within(other, reach) and not lies_within(reach, other) for other in reaches)
     ]
 
 
@@ -123,17 +125,19 @@ def joined(group: Group, route: Route) -> str:
 def decides(groups: Sequence[Group], method: str, concrete: str) -> list[tuple[Group, Route | None]]:
     """The rules that decide about a request below the prefix: one, unless several are equally specific."""
     method = "GET" if method == "HEAD" else method
-    covering = {group.path: group for group in groups if covers(group.path, concrete, below=True)}
+    covering = {
+        Reach(group.path, group.below): group for group in groups if covers(group.path, concrete, below=group.below)
+    }
     decided: list[tuple[Group, Route | None]] = []
-    for path in most_specific(covering, below=True):
-        group = covering[path]
+    for reach in most_specific(covering):
+        group = covering[reach]
         matching = [
             route
             for route in group.routes
             if covers(joined(group, route), concrete, below=False) and method in (route.methods or (method,))
         ]
-        best = most_specific([joined(group, route) for route in matching], below=False)
-        decided += [(group, route) for route in matching if joined(group, route) in best] or [(group, None)]
+        best = most_specific(Reach(joined(group, route)) for route in matching)
+        decided += [(group, route) for route in matching if Reach(joined(group, route)) in best] or [(group, None)]
     return decided
 
 
@@ -152,7 +156,7 @@ def needs(group: Group, route: Route | None, method: str, concrete: str) -> tupl
     alternatives = frozenset(parse([f"{level}:{word}" for word in words]).bits for words in lists)
     resource = next((rule.resource for rule in rules if rule.resource), None)
     path = group.path if route is None else joined(group, route)
-    about = None if resource is None else fill(resource, path, concrete, below=route is None)
+    about = None if resource is None else fill(resource, path, concrete, below=route is None and group.below)
     return alternatives, require_token, about
 
 
@@ -172,7 +176,7 @@ def fill(template: str, path: str, concrete: str, *, below: bool) -> str:
     """`template` with the texts that the variables of `path` have in `concrete`."""
     grouped = "".join(f"/{_named(text)}" for text in path.strip("/").split("/") if text)
     # A variable for many segments at the end takes all that is below.
-    below = below and not regexes(path)[-1] == _MANY
+    below = below and regexes(path)[-1] != _MANY
     found = re.fullmatch(grouped + ("(?:/.*)?" if below else "/?"), concrete)
     assert found is not None
     return re.sub(r"<(\w+)>", lambda name: found[name[1]], template)

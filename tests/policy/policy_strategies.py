@@ -33,6 +33,9 @@ SEGMENTS = (
 TEXTS = ("a", "b", "c", "z", "7", "7.diff", "c.patch")
 """What drawn paths are made of: something for each kind of segment, and `z` for none but plain variables."""
 
+SOME_PATHS = ("/", "/a", "/a/b", "/7/b/c", "/z/7.diff", "/c.patch/a/b", "/b/a/7/z", "/a/a/a/a/a", "/z/z")
+"""Some paths made of them."""
+
 _SCOPES: tuple[dict[str, Any], ...] = (
     {"scopes": ["user"]},
     {"scopes": ["user"]},
@@ -64,7 +67,10 @@ def _groups(draw: st.DrawFn) -> Group:
     names = re.findall(r"(?<!path:)(?<=[<:])([a-z]+\d)>|<path:(\w+)>$", path)
     resource = draw(st.sampled_from([None, None, *(f"<{plain or last}>" for plain, last in names)]))
     routes = tuple(draw(st.lists(_routes(), max_size=3)))
-    return Group(path=path, routes=routes, resource=resource, **draw(st.sampled_from(_SCOPES)))
+    below = draw(st.sampled_from([True, True, True, False]))
+    if not below:
+        routes = tuple(replace(route, path="/") for route in routes)
+    return Group(path=path, below=below, routes=routes, resource=resource, **draw(st.sampled_from(_SCOPES)))
 
 
 def as_far_as_it_loads(groups: Sequence[Group], load: Callable[[Sequence[Group]], Policy]) -> list[Group]:
@@ -87,9 +93,15 @@ def as_far_as_it_loads(groups: Sequence[Group], load: Callable[[Sequence[Group]]
 
 
 @st.composite
-def policies(draw: st.DrawFn) -> list[Group]:
-    """Groups over a small alphabet that make a policy."""
+def policies(draw: st.DrawFn, *, alike: bool = True) -> list[Group]:
+    """Groups over a small alphabet that make a policy.
+
+    :param alike: whether several groups may need the same; then they may cross.
+    """
     drawn = draw(st.lists(_groups(), min_size=1, max_size=5))
+    if not alike:
+        names = list(Vocabulary.builtin("gitea").categories)
+        drawn = [replace(group, scopes=[name], any_of=None) for group, name in zip(drawn, names, strict=False)]
     return as_far_as_it_loads(drawn, Policy)
 
 

@@ -9,7 +9,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from policy_reference import lies_under, readings
 
-from scopeware.policy import AmbiguousPath, Group, Policy, Requirement, Route, canonical
+from scopeware.policy import AmbiguousPath, Group, Policy, Requirement, canonical
 
 
 def wsgi(path: str) -> str:
@@ -103,7 +103,7 @@ def test_a_path_with_several_readings_is_ambiguous(raw: str, reason: str) -> Non
     assert str(caught.value) == caught.value.reason
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.text(max_size=30) | st.text(alphabet="/.;?#\\%2ef5c0\xff\xc3\xa9 aé\n", max_size=12).map(lambda t: f"/{t}"))
 def test_any_text_is_either_canonical_or_ambiguous(raw: str) -> None:
     """Nothing else comes out, and what is canonical has no empty and no dot segment."""
@@ -115,7 +115,7 @@ def test_any_text_is_either_canonical_or_ambiguous(raw: str) -> None:
     assert not set(path) & set("\\?#\x00\n\r")
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.text(alphabet=string.ascii_letters + "/.;+%~ 20", max_size=12).map(lambda text: f"/{text}"))
 def test_canonical_is_idempotent_on_ascii(raw: str) -> None:
     """The canonical reading of a canonical path is itself."""
@@ -230,7 +230,7 @@ def test_a_path_that_someone_may_read_as_guarded_is_ambiguous(raw: str) -> None:
 
 
 def bypass(raw: str, id: str, why: str) -> object:
-    return pytest.param(raw, id=id, marks=pytest.mark.xfail(strict=True, reason=f"passes as outside the prefix: {why}"))
+    return pytest.param(raw, id=id)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,6 @@ def test_no_reading_of_a_path_that_passes_is_guarded(raw: str) -> None:
         pytest.param("/é;x/v1/users", id="parameters"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="readings are not decoded, so none begins with a prefix that is not ASCII")
 def test_a_prefix_beyond_ascii_is_guarded_as_well(raw: str) -> None:
     """Odd spellings of a path under it do not pass."""
     assert outcome(guarded("/é/v1"), wsgi(raw)) is not None
@@ -274,7 +273,26 @@ def test_a_prefix_beyond_ascii_is_found() -> None:
     assert deciding_group(guarded("/é/v1"), wsgi("/e/v1/users")) is None
 
 
-_HARMLESS = ["/", "/", "/", "api", "v1", "API", "x", ".", "..", ";", "\n", "\x00", "%2f", "%2e", "%25", "%5c", "+", "..;"]
+_HARMLESS = [
+    "/",
+    "/",
+    "/",
+    "api",
+    "v1",
+    "API",
+    "x",
+    ".",
+    "..",
+    ";",
+    "\n",
+    "\x00",
+    "%2f",
+    "%2e",
+    "%25",
+    "%5c",
+    "+",
+    "..;",
+]
 _ALL = [*_HARMLESS, "?", "#", "\\", "%61", "\xff", "\xc3\xa9", "\xc2\x85", "http:", "v1x"]
 
 
@@ -290,7 +308,6 @@ def test_slashes_dots_and_parameters_never_lead_past_the_guard(raw: str) -> None
     assert_no_reading_is_guarded(raw)
 
 
-@pytest.mark.xfail(strict=True, reason="passes as outside the prefix, see the single cases")
 @settings(max_examples=2000, deadline=None, phases=[Phase.explicit, Phase.generate])
 @example("/ap\xffi/v1/users")
 @given(st.lists(st.sampled_from(_ALL), max_size=10).map("".join))
@@ -352,7 +369,7 @@ def with_parameters() -> Policy:
     return Policy(
         [
             Group(path="/admin", scopes=["admin"]),
-            Group(path="/users", scopes=["admin"], routes=[Route(path="/<name>/keys", scopes=["issue"])]),
+            Group(path="/users", scopes=["admin"]),
             Group(path="/users/<name>", scopes=["user"]),
             Group(path="/wiki", scopes=[]),
         ],
@@ -387,7 +404,6 @@ def test_parameters_never_change_which_rule_decides(raw: str, group: str) -> Non
         pytest.param("/api/users/.;x", id="a dot"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="a segment that is empty or dots without its parameters counts as a name")
 def test_dots_with_parameters_are_dots(raw: str) -> None:
     """Routers that drop parameters resolve what is left: another rule would decide, or none."""
     assert deciding_group(with_parameters(), raw) == "ambiguous"

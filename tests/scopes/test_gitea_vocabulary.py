@@ -1,5 +1,6 @@
 """The built-in vocabulary of Gitea, and its canonical text."""
 
+import itertools
 import random
 
 import pytest
@@ -153,3 +154,10 @@ def test_literal_all_survives_only_where_both_sides_granted_it():
 def test_the_built_in_is_the_same_object_every_time():
     """Loading it again costs nothing."""
     assert Vocabulary.builtin("gitea") is GITEA
+
+
+def test_more_sets_than_it_remembers_are_spelled_right():
+    """Spellings are remembered up to a limit; beyond it every set is still spelled as itself."""
+    for chosen in itertools.product(("", "read", "write"), repeat=9):
+        words = [f"{action}:{category}" for action, category in zip(chosen, CATEGORIES, strict=True) if action]
+        assert list(GITEA.parse(words)) == words

@@ -104,6 +104,13 @@ def test_the_first_of_several_unknown_words_is_named():
     assert caught.value.word == "second:thing"
 
 
+def test_a_scope_the_other_way_round_suggests_the_right_way():
+    """`user:read` is how other systems write it; what is turned round and still unknown gets no such hint."""
+    assert GITEA.unknown("user:read").suggestions == ("read:user",)
+    assert GITEA.unknown("issue:write").suggestions == ("write:issue",)
+    assert "read:zzz" not in GITEA.unknown("zzz:read").suggestions
+
+
 def test_a_category_alone_suggests_only_the_actions_it_has():
     """What is suggested can be granted."""
     vocabulary = Vocabulary("v", ["user", Category("log", actions=("read",))])
@@ -157,6 +164,35 @@ def test_reading_text_of_unknown_age_keeps_what_is_known_and_reports_the_rest():
     assert str(granted) == "public-only,write:user"
     assert unknown == ("repo", "user:follow", "repo")
     assert GITEA.parse_known("public-only,write:user") == (granted, ())
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        pytest.param(None, "None", id="none"),
+        pytest.param(1, "1", id="number"),
+        pytest.param(b"read:user", "b'read:user'", id="bytes"),
+        pytest.param(["read:user"], "['read:user']", id="list"),
+        pytest.param({}, "{}", id="unhashable"),
+        pytest.param(True, "True", id="boolean"),
+    ],
+)
+def test_a_word_that_is_no_text_is_unknown(word, shown):
+    """JSON may hold anything: what is no string grants nothing, and is named as it is written."""
+    with pytest.raises(UnknownScope) as caught:
+        GITEA.parse(["read:misc", word])
+    assert caught.value.word == shown
+    granted, unknown = GITEA.parse_known(["read:misc", word])
+    assert granted == GITEA.parse("read:misc")
+    assert unknown == (shown,)
+
+
+def test_none_is_no_restriction_where_the_vocabulary_has_none():
+    """A vocabulary without such a word is not restricted by the absence of one."""
+    granted, unknown = Vocabulary("v", ["user"]).parse_known([None, "read:user"])
+    assert not granted.public_only
+    assert granted.covers("read:user")
+    assert unknown == ("None",)
 
 
 def test_an_unknown_word_never_lifts_the_restriction():

@@ -87,6 +87,12 @@ class Segment:
             return other.may_hold(self.letters)
         return True
 
+    def takes(self, sign: str | Segment | None) -> bool:
+        """Whether a text, everything that another segment matches, or anything at all is matched."""
+        if self.kind in (Kind.VARIABLE, Kind.MANY):
+            return True
+        return self.accepts(sign) if isinstance(sign, str) else self == sign
+
     def may_hold(self, letters: str) -> bool:
         """Whether these characters can all be in what the segment matches; ``True`` may mean: cannot tell."""
         return self.accepts is not str.isdecimal or not letters or letters.isdecimal()
@@ -175,22 +181,43 @@ class Pattern:
 
     def includes(self, other: Pattern) -> bool:
         """Whether every path of `other` is one of this pattern; ``False`` may mean: cannot tell."""
+        if self.has_many or other.has_many:
+            return self._includes_on_all_ways(other)
         mine, theirs = self.segments, other.segments
+        if len(mine) > len(theirs) or not all(one.includes(two) for one, two in zip(mine, theirs, strict=False)):
+            return False
+        return self.below or (len(mine) == len(theirs) and not other.below)
 
-        def rest(i: int, j: int) -> bool:
-            if i == len(mine):
-                return self.below or (j == len(theirs) and not other.below)
-            if j == len(theirs):
+    def _includes_on_all_ways(self, other: Pattern) -> bool:
+        """Follow both patterns at once, along everything that tells their segments apart, and look for an end of
+        `other` that is none of this one."""
+        texts = {choice for segment in (*self.segments, *other.segments) for choice in segment.choices}
+        kinds = {segment for segment in other.segments if segment.kind in (Kind.TYPED, Kind.COMPOSITE)}
+        start = (frozenset((0,)), frozenset((0,)))
+        seen = {start}
+        todo = [start]
+        while todo:
+            theirs, mine = todo.pop()
+            if len(other.segments) in theirs and len(self.segments) not in mine:
                 return False
-            if mine[i].kind is Kind.VARIABLE and theirs[j].kind is Kind.MANY:
-                return rest(i + 1, j + 1) and rest(i + 1, j)
-            if not mine[i].includes(theirs[j]):
-                return False
-            if rest(i + 1, j + 1):
-                return True
-            return mine[i].kind is Kind.MANY and rest(i, j + 1)
+            for sign in (*texts, *kinds, None):
+                reached = (other._advance(theirs, sign), self._advance(mine, sign))
+                if reached[0] and reached not in seen:
+                    seen.add(reached)
+                    todo.append(reached)
+        return True
 
-        return rest(0, 0)
+    def _advance(self, places: frozenset[int], sign: str | Segment | None) -> frozenset[int]:
+        """Where one more segment leads from these places: a text, one of a kind, or one that is like no other."""
+        reached = set()
+        for place in places:
+            if place == len(self.segments):
+                reached |= {place} if self.below else set()
+            elif self.segments[place].takes(sign):
+                reached.add(place + 1)
+            if place and self.segments[place - 1].kind is Kind.MANY:
+                reached.add(place)
+        return frozenset(reached)
 
     def overlaps(self, other: Pattern) -> bool:
         """Whether some path is of both patterns; ``True`` may mean: cannot tell."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from scopeware.errors import ConfigurationError
@@ -102,7 +103,9 @@ def policies(draw: st.DrawFn, *, alike: bool = True) -> list[Group]:
     if not alike:
         names = list(Vocabulary.builtin("gitea").categories)
         drawn = [replace(group, scopes=[name], any_of=None) for group, name in zip(drawn, names, strict=False)]
-    return as_far_as_it_loads(drawn, Policy)
+    loading = as_far_as_it_loads(drawn, Policy)
+    assume(loading)
+    return loading
 
 
 # -- the routes of two applications

@@ -1,4 +1,4 @@
-"""Owners, their tokens, and a counter of changes to both."""
+"""Owners, their tokens, and a number that changes with both."""
 
 from peewee import (
     SQL,
@@ -12,10 +12,9 @@ from peewee import (
     TextField,
 )
 
-# What the counter ignores: nothing so far that is written per request.
 _COUNTED = {
-    "owner": "name, role, active",
-    "token": "owner_id, name, live_name, scopes, digest, expires_at, revoked_at",
+    "owner": "id, name, role, active",
+    "token": "id, owner_id, name, live_name, scopes, digest, expires_at, revoked_at",
 }
 
 
@@ -55,12 +54,14 @@ def up(migrator, db):
 
     db.create_tables([Owner, Token, Generation])
     Generation.insert(id=1, counter=0).execute()
+    # At random, so that no two states of the tables have the same number: not after a backup was restored, nor in
+    # another database that takes this one's place.
     for table, columns in _COUNTED.items():
         for event in ("INSERT", f"UPDATE OF {columns}", "DELETE"):
             name = f"{table}_{event.split()[0].lower()}_counted"
             db.execute_sql(
                 f"CREATE TRIGGER {name} AFTER {event} ON {table} "
-                "BEGIN UPDATE generation SET counter = counter + 1 WHERE id = 1; END"
+                "BEGIN UPDATE generation SET counter = random() WHERE id = 1; END"
             )
 
 

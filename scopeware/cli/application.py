@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -38,7 +39,7 @@ def import_application(name: str) -> WSGIApplication:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise ConfigurationError(f"cannot import {quoted(module_name)}: {error}", where=name) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         problem = f"importing {quoted(module_name)} failed: {type(error).__name__}: {error}"
         raise ConfigurationError(problem, where=name) from error
     called = attribute.endswith("()")
@@ -51,7 +52,10 @@ def import_application(name: str) -> WSGIApplication:
         if found is not None:
             break
     if called and callable(found):
-        found = found()
+        try:
+            found = found()
+        except (Exception, SystemExit) as error:
+            raise ConfigurationError(f"it failed: {type(error).__name__}: {error}", where=name) from error
     if not callable(found):
         raise ConfigurationError(
             f"{quoted(module_name)} has no application {' or '.join(quoted(word) for word in names)}; "
@@ -73,9 +77,8 @@ def print_decision(environ: WSGIEnvironment, context: Context) -> None:
     else:
         outcome = click.style("allowed", fg="green")
     group = f"  [{context.group}]" if context.group else ""
-    click.echo(
-        f"{time.strftime('%H:%M:%S')}  {who}  {environ.get('REQUEST_METHOD')} {_path(environ)}  {outcome}{group}"
-    )
+    method = printable(environ.get("REQUEST_METHOD", ""))
+    _print_line(f"{time.strftime('%H:%M:%S')}  {printable(who)}  {method} {_path(environ)}  {outcome}{group}")
 
 
 def print_decision_json(environ: WSGIEnvironment, context: Context) -> None:
@@ -92,12 +95,43 @@ def print_decision_json(environ: WSGIEnvironment, context: Context) -> None:
         "status": decision.status if isinstance(decision, Denied) else None,
         "code": decision.code if isinstance(decision, Denied) else None,
     }
-    click.echo(json.dumps(facts))
+    _print_line(json.dumps(facts))
+
+
+def _print_line(line: str) -> None:
+    """Nobody has to listen for the server to go on."""
+    try:
+        click.echo(line)
+    except (OSError, ValueError):
+        pass
 
 
 def _path(environ: WSGIEnvironment) -> str:
     """The path, fit for a terminal. Never the query: there may be a secret in it."""
     return quoted(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).strip("`")
+
+
+def end_on_signals() -> None:
+    """Let the usual signals end the program in order, so that what is temporary is removed."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(0))
+
+
+def check_address(host: str, port: int) -> None:
+    """Nothing, if something can listen there.
+
+    :raises ConfigurationError: the host is unknown, or the port taken.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(f"there is no host {quoted(host)}; choose another --host") from error
+    with socket.socket(family, kind, protocol) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(address)
+        except OSError as error:
+            raise ConfigurationError(f"cannot listen on {host}:{port}; choose another --port") from error
 
 
 def serve_werkzeug(application: WSGIApplication, host: str, port: int, ready: Callable[[str], None]) -> None:
@@ -112,11 +146,8 @@ def serve_werkzeug(application: WSGIApplication, host: str, port: int, ready: Ca
         def log_request(self, *arguments: object) -> None:
             """The gate prints a line of its own."""
 
-    try:
-        server = make_server(host, port, application, threaded=True, request_handler=Quiet)
-    except (OSError, SystemExit) as error:
-        raise ConfigurationError(f"cannot listen on {host}:{port}; choose another --port") from error
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that what is temporary is removed
+    check_address(host, port)
+    server = make_server(host, port, application, threaded=True, request_handler=Quiet)
     shown = f"[{host}]" if ":" in host else host
     ready(f"http://{shown}:{server.server_port}")
     try:
@@ -140,11 +171,17 @@ def serve_gunicorn(
     except ImportError:
         raise ConfigurationError("gunicorn is not installed; run `pip install gunicorn`", where="--server") from None
 
+    check_address(host, port)
+    shown = f"[{host}]" if ":" in host else host
+
+    def tell(arbiter: Any) -> None:
+        ready(f"http://{shown}:{arbiter.LISTENERS[0].getsockname()[1]}")
+
     class Served(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
-            self.cfg.set("bind", f"{host}:{port}")
+            self.cfg.set("bind", f"{shown}:{port}")
             self.cfg.set("workers", workers)
-            self.cfg.set("when_ready", lambda _: ready(f"http://{host}:{port}"))
+            self.cfg.set("when_ready", tell)
 
         def load(self) -> WSGIApplication:
             return make()

@@ -20,6 +20,7 @@ def db() -> None:
 def upgrade(database: str, as_json: bool) -> None:
     """Create the tables, or bring them up to date; each step whole or not at all."""
     opened = Database(path_of(database))
+    opened.create()
     with opened.session():
         applied = schema.upgrade(opened.peewee)
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,10 +12,11 @@ from types import ModuleType
 
 import click
 
+from ..errors import ConfigurationError
 from ..gate import Scopeware
 from ..policy import Policy
 from ..tokens import TokenStore
-from .application import print_decision, print_decision_json, serve_werkzeug
+from .application import end_on_signals, print_decision, print_decision_json, serve_werkzeug
 from .output import json_option
 
 _TOKENS = (
@@ -34,10 +36,10 @@ _TOKENS = (
 def demo(host: str, port: int, directory: str | None, as_json: bool) -> None:
     """Serve a small forge with Gitea's API behind the gate, and print what to try."""
     example = _example()
-    folder = Path(directory or tempfile.mkdtemp(prefix="scopeware-demo-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    end_on_signals()
+    folder = _folder(directory)
     try:
-        database = f"sqlite:///{folder.resolve() / 'tokens.db'}"
+        database = f"sqlite:///{folder / 'tokens.db'}"
         store = TokenStore.connect(database)
         forge = example.Forge(folder / "forge.db")
         gate = Scopeware(
@@ -60,6 +62,19 @@ def demo(host: str, port: int, directory: str | None, as_json: bool) -> None:
     finally:
         if directory is None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder(directory: str | None) -> Path:
+    if directory is None:
+        return Path(tempfile.mkdtemp(prefix="scopeware-demo-"))
+    folder = Path(directory).resolve()
+    if set(str(folder)) & set("?#"):
+        raise ConfigurationError("a directory of a database has no `?` and no `#` in its name", where="--directory")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"it cannot be made: {error.strerror}", where="--directory") from error
+    return folder
 
 
 def _example() -> ModuleType:
@@ -116,7 +131,10 @@ def _what_to_try(url: str, database: str, secrets: dict[str, tuple[int, str]]) -
         ("public-only, and the repository is: 200", curl("public", f"{api}/repos/alice/widgets")),
         ("public-only, and this one is not: 403", curl("public", f"{api}/repos/alice/diary")),
         ("administrators only, as an administrator: 200", curl("everything", f"{api}/admin/users")),
-        ("end the first token, here or in another terminal", f"scopeware token revoke {reader} --database {database}"),
+        (
+            "end the first token, here or in another terminal",
+            f"scopeware token revoke {reader} --database {shlex.quote(database)}",
+        ),
         ("it is refused on the very next request: 401", curl("reader", permissions)),
     ]
 

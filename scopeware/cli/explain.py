@@ -47,8 +47,10 @@ def explain(
 
 
 def _facts(policy: Policy, method: str, path: str, caller: Caller, public: bool) -> dict[str, Any]:
-    facts: dict[str, Any] = {"method": method, "path": path}
-    raw_path = path if path.isascii() else path.encode("utf-8").decode("latin-1")
+    shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    facts: dict[str, Any] = {"method": method, "path": shown}
+    # What the shell could not decode stands in the path as it came (PEP 383).
+    raw_path = path.encode("utf-8", "surrogateescape").decode("latin-1")
     try:
         requirement = policy.requirement(method, raw_path)
     except AmbiguousPath as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from ..errors import ScopewareError
+from ..scopes.suggest import printable
 from ..tokens import StoreUnavailable
 from .db import db
 from .demo import demo
@@ -49,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _status(arguments: Sequence[str] | None) -> int:
     try:
         status = cli.main(args=arguments, prog_name="scopeware", standalone_mode=False)
+        sys.stdout.flush()
         return status if isinstance(status, int) else FINE
     except click.exceptions.Abort:
         return _say("stopped", 130)
@@ -62,12 +65,23 @@ def _status(arguments: Sequence[str] | None) -> int:
         return _say(str(error), OUT_OF_REACH)
     except ScopewareError as error:
         return _say(str(error), WRONG)
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; Python must not complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FINE
+    except UnicodeEncodeError as error:
+        return _say(f"the output cannot be written as {error.encoding}; set PYTHONIOENCODING=utf-8", WRONG)
+    except SystemExit as error:
+        # click exits with 1 when nobody reads the output any more; whoever read it has seen enough.
+        return _quiet(FINE) if error.code == 1 else error.code if isinstance(error.code, int) else FINE
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            return _quiet(FINE)
+        return _quiet(_say(f"the output cannot be written: {error.strerror}", OUT_OF_REACH))
+
+
+def _quiet(status: int) -> int:
+    """Keep Python from complaining about the output once more, at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return status
 
 
 def _say(problem: str, status: int) -> int:
-    click.echo(f"scopeware: {' '.join(problem.split())}", err=True)
+    click.echo(f"scopeware: {printable(' '.join(problem.split()))}", err=True)
     return status

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ..policy import Policy
+from ..scopes.suggest import printable
 from ..tokens import TokenStore
 
 FINE, DENIED, WRONG, OUT_OF_REACH = 0, 1, 2, 3
@@ -79,20 +82,24 @@ def print_json(data: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows for people."""
+    """Print rows for people, verbatim but for what a terminal would obey."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in ("id", "expires", "status"))
+        table.add_column(Text(text(column)), overflow="fold", no_wrap=column in ("id", "expires", "status"))
     for row in rows:
-        table.add_row(*(escape(text(cell)) for cell in row))
-    Console(soft_wrap=False).print(table)
+        table.add_row(*(Text(text(cell)) for cell in row))
+    # What is piped is not folded: a line a row.
+    width = None if sys.stdout.isatty() else 10_000
+    buffer = io.StringIO()
+    Console(file=buffer, width=width, force_terminal=sys.stdout.isatty(), emoji=False).print(table)
+    click.echo("\n".join(line.rstrip() for line in buffer.getvalue().splitlines()))
 
 
 def text(value: object) -> str:
     """A cell: times to the minute in UTC, ``-`` for nothing."""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
-    return "-" if value is None else str(value)
+    return "-" if value is None else printable(str(value))
 
 
 def _plain(value: object) -> str:

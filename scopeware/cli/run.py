@@ -8,7 +8,14 @@ import click
 
 from ..errors import ConfigurationError
 from ..gate import Scopeware
-from .application import import_application, print_decision, print_decision_json, serve_gunicorn, serve_werkzeug
+from .application import (
+    end_on_signals,
+    import_application,
+    print_decision,
+    print_decision_json,
+    serve_gunicorn,
+    serve_werkzeug,
+)
 from .output import database_option, json_option, load_policy, open_store
 
 if TYPE_CHECKING:
@@ -65,6 +72,8 @@ def run(
             f"{application} on {url}; guarded: {guarded} ({len(loaded.groups)} groups); Ctrl-C ends it", err=True
         )
 
+    if server == "werkzeug":
+        end_on_signals()
     made = make()  # in this process first, so that what is wrong is said before anything listens
     if server == "gunicorn":
         serve_gunicorn(make, host, port, workers, ready)

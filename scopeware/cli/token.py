@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from ..scopes.suggest import quoted
 from ..tokens import TokenInfo, TokenRefused
 from .output import database_option, json_option, load_policy, open_store, policy_option, print_json, print_table, text
 
+TOKEN_ID = click.IntRange(1, 2**63 - 1)
 _PERIOD = re.compile(r"(\d{1,6})([mhdwy])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 
@@ -91,7 +93,7 @@ def list_(owner: str | None, dead: bool, policy: str | None, database: str, as_j
 
 
 @token.command()
-@click.argument("token_id", type=int)
+@click.argument("token_id", type=TOKEN_ID)
 @policy_option
 @database_option
 @json_option
@@ -105,7 +107,7 @@ def show(token_id: int, policy: str | None, database: str, as_json: bool) -> Non
 
 
 @token.command()
-@click.argument("token_ids", type=int, nargs=-1, required=True)
+@click.argument("token_ids", type=TOKEN_ID, nargs=-1, required=True)
 @policy_option
 @database_option
 @json_option
@@ -114,7 +116,7 @@ def revoke(token_ids: tuple[int, ...], policy: str | None, database: str, as_jso
     store = open_store(database, load_policy(policy))
     for token_id in token_ids:
         store.show(token_id)
-    revoked = {token_id: store.revoke(token_id) for token_id in token_ids}
+    revoked = {token_id: store.revoke(token_id) for token_id in dict.fromkeys(token_ids)}
     if as_json:
         print_json(
             [{"id": token_id, "revoked": fresh, "was_revoked": not fresh} for token_id, fresh in revoked.items()]
@@ -161,10 +163,10 @@ def _rows(info: TokenInfo) -> list[tuple[str, object]]:
 def _moment(expires: str | None) -> datetime | None:
     if expires is None or expires == "never":
         return None
-    if period := _PERIOD.fullmatch(expires):
-        return datetime.now(UTC) + timedelta(seconds=int(period[1]) * _SECONDS[period[2]])
     try:
+        if period := _PERIOD.fullmatch(expires):
+            return datetime.now(UTC) + timedelta(seconds=int(period[1]) * _SECONDS[period[2]])
         moment = datetime.fromisoformat(expires)
-    except ValueError:
-        raise TokenRefused(f"`{expires}` is no expiry; write 30d, 12h or 2030-01-31", "expires") from None
+    except (ValueError, OverflowError):
+        raise TokenRefused(f"{quoted(expires)} is no expiry; write 30d, 12h or 2030-01-31", "expires") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

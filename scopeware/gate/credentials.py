@@ -74,8 +74,25 @@ class CredentialReader:
                 return None
             # PERF: how nearly all tokens travel
             if header.startswith(self._bearer) and "," not in header:
-                return header[7:], _strip_authorization
+                return header[7:].rstrip(), _strip_authorization
         return self._search(environ, header)
+
+    def strip_all(self, environ: WSGIEnvironment) -> None:
+        """Take everything out that may be a token of ours, for a request whose token was not looked up."""
+        for name in ("HTTP_AUTHORIZATION", *self._headers):
+            value = environ.get(name, "")
+            if self._start in value or (name == "HTTP_AUTHORIZATION" and self._holds_ours(value)):
+                del environ[name]
+        if self._query and any(
+            value.startswith(self._start) for value in self._from_query(environ.get("QUERY_STRING", ""))
+        ):
+            self._strip_query(environ)
+
+    def _holds_ours(self, header: str) -> bool:
+        try:
+            return bool(self._from_authorization(header))
+        except AmbiguousCredentials:
+            return True
 
     def _search(self, environ: WSGIEnvironment, header: str | None) -> tuple[str, Strip] | None:
         found: list[tuple[str, Strip]] = []
@@ -86,6 +103,8 @@ class CredentialReader:
             found += [(secret, _strip_authorization) for secret in ours]
         for name in self._headers:
             if value := environ.get(name):
+                if "," in value and self._start in value:
+                    raise AmbiguousCredentials("the request carries more than one value of a header")
                 if value.strip().startswith(self._start):
                     found.append((value.strip(), _Popped(name)))
                 else:
@@ -121,7 +140,9 @@ class CredentialReader:
             text = base64.b64decode(value, validate=True).decode("utf-8")
         except (binascii.Error, ValueError):
             return []
-        user, _, password = text.partition(":")
+        user, colon, password = text.partition(":")
+        if not colon:
+            return []
         found = [part for part in (user, password) if part.startswith(self._start)]
         if found == [user] and password not in _OAUTH_BASIC:
             # Ours, but not as we take it: refused as no token, never passed on.

@@ -50,7 +50,7 @@ STATUS: dict[Code, int] = {
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Allowed:
     """The application may be called."""
 
@@ -82,6 +82,8 @@ class Denied:
 Decision = Allowed | Denied
 
 ALLOWED = Allowed()
+PREFLIGHT = Allowed()
+"""For a CORS preflight: the application is called, and of its answer only the headers go out."""
 TOKEN_REQUIRED = Denied("token_required", "a token is required")
 SESSION_REQUIRED = Denied("session_required", "tokens are not taken here; sign in")
 UNMATCHED = Denied("unmatched", "no rule of the policy covers this path")
@@ -128,6 +130,10 @@ def judge(
     :param params: the variables of the path, asked for where whose it is matters.
     :param is_public: whether what the request is about is known to be public, asked where that matters.
     """
+    if requirement.also is not None:
+        decision = judge(requirement.also, caller, params, is_public)
+        if decision is not ALLOWED:
+            return decision
     if requirement.unmatched:
         return TOKEN_REQUIRED if caller.owner is None else UNMATCHED
     if caller.owner is None:

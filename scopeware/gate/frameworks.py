@@ -28,9 +28,11 @@ def environ_in(arguments: tuple[Any, ...]) -> WSGIEnvironment | None:
     (Flask, Bottle)."""
     for argument in arguments:
         # Django and Pyramid say `environ`, Falcon `env`.
-        for candidate in (argument, getattr(argument, "environ", None), getattr(argument, "env", None)):
-            if _is_environ(candidate):
-                return candidate
+        request = getattr(argument, "request", None)
+        for holder in (argument, request):
+            for candidate in (holder, getattr(holder, "environ", None), getattr(holder, "env", None)):
+                if _is_environ(candidate):
+                    return candidate
     return None
 
 
@@ -49,8 +51,10 @@ def respond(
             return _falcon(following, status, lines, body)
         if _is_environ(getattr(argument, "META", None)):
             return _django(status, lines, body)
-        if _is_environ(getattr(argument, "environ", None)) and hasattr(argument, "response"):
-            return _pyramid(argument.response, status, lines, body)
+        # A method of a view class finds the request in itself.
+        for request in (argument, getattr(argument, "request", argument)):
+            if _is_environ(getattr(request, "environ", None)) and hasattr(request, "response"):
+                return _pyramid(request.response, status, lines, body)
     if "bottle.app" in environ:
         # Of the module that the application comes from: some projects bring their own copy of Bottle.
         bottle = sys.modules[type(environ["bottle.app"]).__module__]

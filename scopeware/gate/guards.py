@@ -7,13 +7,14 @@ import inspect
 import weakref
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ..errors import ScopewareError
-from ..policy import Pattern, Requirement
+from ..policy import Pattern, PublicOnly, Requirement
 from ..scopes import Vocabulary
 from . import frameworks
-from .context import Context
+from .context import ENVIRON_KEY, Context
 from .decision import ANONYMOUS, Caller, Denied, judge
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def req_token(view: Any = None, /, *, accept: Accept = "any") -> Any:
         raise ValueError(f"`{accept}` is none of any, token, session")
 
     def needs(vocabulary: Vocabulary) -> Requirement:
-        return Requirement("", "", _ANYWHERE, vocabulary, scope_free=True, accept=accept, public_only="allow")
+        return Requirement("", "", _ANYWHERE, vocabulary, scope_free=True, accept=accept)
 
     decorate = functools.partial(_guarded, needs)
     return decorate if view is None else decorate(view)
@@ -93,9 +94,7 @@ def req_scopes(*scopes: str, optional: bool = False, accept: Accept = "any") -> 
     @functools.cache
     def needs(vocabulary: Vocabulary) -> Requirement:
         bits = vocabulary.parse(scopes).bits
-        return Requirement(
-            "", "", _ANYWHERE, vocabulary, (bits,), require_token=not optional, accept=accept, public_only="allow"
-        )
+        return Requirement("", "", _ANYWHERE, vocabulary, (bits,), require_token=not optional, accept=accept)
 
     return functools.partial(_guarded, needs)
 
@@ -108,26 +107,37 @@ def _guarded(needs: Callable[[Vocabulary], Requirement], view: Any) -> Any:
         """What to return instead of the view's result; ``None`` to run it."""
         gate, environ = _gate_and_environ(arguments)
         context = gate.context_of(environ)
-        denied = _judge(needs(gate.policy.vocabulary), context)
+        # Where the policy applies it has said what becomes of public-only tokens; elsewhere nobody has.
+        public_only: PublicOnly = "reject" if context.requirement is None else "allow"
+        asked_for = replace(needs(gate.policy.vocabulary), public_only=public_only)
+        denied = _judge(asked_for, context)
         if denied is None or gate.lets_pass(environ, denied):
             return None
-        asked = Context(gate, context.token, context.owner, needs(gate.policy.vocabulary), "", denied)
+        asked = Context(gate, context.token, context.owner, asked_for, "", denied)
         return frameworks.respond(arguments, environ, *gate.refusal(environ, asked))
 
     if inspect.iscoroutinefunction(view):
 
-        @functools.wraps(view)
         async def guard_async(*arguments: Any, **keywords: Any) -> Any:
             answer = refusal(arguments)
             return await view(*arguments, **keywords) if answer is None else answer.result
 
-        return guard_async
+        return _like(view, guard_async)
 
-    @functools.wraps(view)
     def guard(*arguments: Any, **keywords: Any) -> Any:
         answer = refusal(arguments)
         return view(*arguments, **keywords) if answer is None else answer.result
 
+    return _like(view, guard)
+
+
+def _like(view: Any, guard: Any) -> Any:
+    """`guard` with the name, the docstring and the signature of `view`: Pyramid goes by the number of arguments."""
+    functools.update_wrapper(guard, view)
+    try:
+        guard.__signature__ = inspect.signature(view)
+    except (TypeError, ValueError):
+        pass
     return guard
 
 
@@ -147,11 +157,11 @@ def _judge(requirement: Requirement, context: Context) -> Denied | None:
 def _gate_and_environ(arguments: tuple[Any, ...]) -> tuple[Scopeware, WSGIEnvironment]:
     environ = frameworks.environ_in(arguments)
     current = _current.get()
-    if current is not None and (environ is None or environ is current[1]):
-        return current
     if environ is None:
-        raise GuardError("a guarded view was called outside of a request; wrap its application with Scopeware")
-    context = environ.get("scopeware")
+        if current is None:
+            raise GuardError("a guarded view was called outside of a request; wrap its application with Scopeware")
+        environ = current[1]
+    context = environ.get(ENVIRON_KEY)
     if isinstance(context, Context):
         return context.gate, environ
     if current is not None:

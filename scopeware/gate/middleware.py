@@ -15,7 +15,7 @@ from . import guards
 from .answers import CONSTANT_STYLES, Answer, Style, challenges, headers, problem, style_named
 from .context import ENVIRON_KEY, Context
 from .credentials import AmbiguousCredentials, CredentialReader, ForeignCredential, Strip
-from .decision import ALLOWED, ANONYMOUS, REFUSALS, Caller, Decision, Denied, judge, refused
+from .decision import ALLOWED, ANONYMOUS, PREFLIGHT, REFUSALS, Caller, Decision, Denied, judge, refused
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,6 +28,7 @@ Observer = Callable[["WSGIEnvironment", Context], None]
 
 Rendered = tuple[str, list[tuple[str, str]], bytes]
 
+_NO_CONTENT = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "0")]
 _MOST_RENDERED = 1024
 _NAMESPACE = "SCOPEWARE"
 _REMOTE_LOOKALIKES = ("HTTP_REMOTE_USER", "HTTP_X_REMOTE_USER")
@@ -88,6 +89,7 @@ class Scopeware:
         self._scope_headers = self.options.scope_headers
         # PERF: bound once, looked up for every request
         self._requirement = policy.requirement
+        self._mounted = policy.requirement_when_mounted
         self._authenticate = store.authenticate
         self._find = self._credentials.find
         self._rendered: dict[tuple[object, ...], Rendered] = {}
@@ -102,6 +104,8 @@ class Scopeware:
             logger.exception("the gate failed")
             context = self._denied(environ, Denied("internal_error", "the gate failed"))
         if context is not None:
+            if context.decision is PREFLIGHT:
+                return self._answer_preflight(environ, start_response)
             if context.decision is not ALLOWED and not self.lets_pass(environ, context.decision):
                 return self._refuse(environ, start_response, context)
             if self._scope_headers and context.token is not None:
@@ -114,14 +118,19 @@ class Scopeware:
 
     def _admit(self, environ: WSGIEnvironment) -> Context | None:
         """The decision about a request, and the environ made ready; ``None`` where the policy does not apply."""
-        raw_path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        script_name = environ.get("SCRIPT_NAME", "")
+        path_info = environ.get("PATH_INFO", "")
+        raw_path = script_name + path_info
         try:
-            requirement = self._requirement(environ["REQUEST_METHOD"], raw_path)
+            if script_name:
+                requirement = self._mounted(environ["REQUEST_METHOD"], script_name, path_info)
+            else:
+                requirement = self._requirement(environ["REQUEST_METHOD"], raw_path)
         except AmbiguousPath as error:
             return self._denied(environ, Denied("ambiguous_path", f"the path has no one reading: {error.reason}"))
         if requirement is None:
             return self._admit_outside(environ)
-        if self._refuses_override and any(name in environ for name in _OVERRIDES):
+        if self._refuses_override and _overrides_method(environ):
             denied = Denied("ambiguous_method", "the request asks to be taken for one of another method")
             return self._denied(environ, denied, requirement)
         strip: Strip | None = None
@@ -163,7 +172,8 @@ class Scopeware:
         owner = self._session_owner(environ)
         if owner is None:
             context = Context(self, None, None, requirement, raw_path, ALLOWED)
-            if _is_preflight(environ):
+            if self.options.preflight == "pass" and _is_preflight(environ):
+                context.decision = PREFLIGHT
                 return context
             return self._judged(environ, context, ANONYMOUS)
         context = Context(self, None, owner, requirement, raw_path, ALLOWED)
@@ -171,9 +181,9 @@ class Scopeware:
         return self._judged(environ, context, Caller(None, owner, role))
 
     def _session_owner(self, environ: WSGIEnvironment) -> str | None:
-        owner = self._identify(environ) if self._identify is not None else None
-        if owner == "":
-            raise TypeError("identify returned an empty name; return None for nobody")
+        owner: object = self._identify(environ) if self._identify is not None else None
+        if owner is not None and (not isinstance(owner, str) or not owner):
+            raise TypeError(f"identify returned {owner!r}, neither a name nor None")
         return owner
 
     def _role_of(self, owner: str) -> str | None:
@@ -217,6 +227,9 @@ class Scopeware:
 
     def _admit_outside(self, environ: WSGIEnvironment) -> Context | None:
         """Outside of the prefix nothing is asked; but a destination may lie under it."""
+        if environ.get("PATH_INFO", "") not in ("", "*") and environ["PATH_INFO"][0] != "/":
+            denied = Denied("ambiguous_path", "the path has no one reading: it does not start with a slash")
+            return self._denied(environ, denied)
         if "HTTP_DESTINATION" not in environ:
             return None
         try:
@@ -233,6 +246,8 @@ class Scopeware:
     def _denied(self, environ: WSGIEnvironment, decision: Denied, requirement: Requirement | None = None) -> Context:
         """A decision about a request that nobody can be named for."""
         context = Context(self, None, None, requirement, "", decision)
+        if self.mode == "report" and self._strips:
+            self._credentials.strip_all(environ)
         self._present(environ, context)
         return context
 
@@ -254,12 +269,34 @@ class Scopeware:
         elif "REMOTE_USER" in environ:
             del environ["REMOTE_USER"]
 
+    def _answer_preflight(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Call the application, and keep what it says to itself: a view that does not look at the method answers a
+        preflight as it answers a GET. A preflight is about headers."""
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start(status: str, lines: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
+            started[:] = [(status, lines)]
+            return lambda data: None
+
+        body = guards.call(self, environ, start)
+        try:
+            for _ in body:
+                pass
+        finally:
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
+        status, lines = started[-1]
+        kept = [(name, value) for name, value in lines if not name.lower().startswith("content-")]
+        start_response(status, kept if status.startswith("204") else [*kept, *_NO_CONTENT])
+        return []
+
     # -- for the guards of single views
 
     def context_of(self, environ: WSGIEnvironment) -> Context:
         """What the gate learned, or would have learned, had the policy covered the request."""
         context = environ.get(ENVIRON_KEY)
-        if isinstance(context, Context):
+        if isinstance(context, Context) and context.gate is self:
             return context
         try:
             found = self._find(environ)
@@ -372,6 +409,11 @@ def _scope_headers(context: Context) -> list[tuple[str, str]]:
         needed = context.requirement.scope_lists()
         lines.append(("X-Accepted-OAuth-Scopes", ", ".join(needed[0]) if needed else ""))
     return lines
+
+
+def _overrides_method(environ: WSGIEnvironment) -> bool:
+    """Whether the request asks to be taken for one of another method, in a header or in the query."""
+    return any(name in environ for name in _OVERRIDES) or "_method=" in environ.get("QUERY_STRING", "")
 
 
 def _is_preflight(environ: WSGIEnvironment) -> bool:

@@ -10,4 +10,5 @@ from .pattern import PatternError as PatternError
 from .policy import Policy as Policy
 from .requirement import Requirement as Requirement
 from .rules import Group as Group
+from .rules import PublicOnly as PublicOnly
 from .rules import Route as Route

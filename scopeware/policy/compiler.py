@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -69,7 +69,8 @@ class Compiler:
         self._vocabulary = vocabulary
         self._methods = tuple(dict.fromkeys((*_METHODS, *vocabulary.methods)))
         self._defaults = defaults
-        self._nobody = MethodTable({}, nobody)
+        there = dict.fromkeys(DESTINATION_METHODS, replace(nobody, destination=True))
+        self._nobody = MethodTable(there, nobody)
 
     def compile(self, groups: Sequence[Group]) -> Node:
         """The trie of these groups.

@@ -12,6 +12,7 @@ from ..scopes.suggest import did_you_mean, near, quoted
 
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]+")
+_TOKEN_PREFIX = re.compile(r"[a-z][a-z0-9]{1,15}")
 _STYLE = re.compile(r"[a-z][a-z0-9_-]*")
 
 
@@ -30,6 +31,8 @@ class Options:
     :param forward_token: whether the application gets to see the token.
     :param scope_headers: whether to send ``X-OAuth-Scopes`` and ``X-Accepted-OAuth-Scopes``.
     :param method_override: whether a request that asks to be taken for one of another method is a 400.
+    :param preflight: whether a CORS preflight without credentials passes (a view that ignores the method will answer
+        it like a GET), or is checked like any other request.
     :param answers: the style of refusals.
     """
 
@@ -42,6 +45,7 @@ class Options:
     forward_token: bool = False
     scope_headers: bool = False
     method_override: Literal["ignore", "refuse"] = "ignore"
+    preflight: Literal["pass", "check"] = "pass"
     answers: str = "problem"
 
     def __post_init__(self) -> None:
@@ -49,6 +53,11 @@ class Options:
             self.realm.isascii() and self.realm.isprintable() and not set(self.realm) & set('"\\'),
             "realm",
             "printable ASCII without quotes and backslashes",
+        )
+        self._require(
+            _TOKEN_PREFIX.fullmatch(self.token_prefix) is not None,
+            "token_prefix",
+            f"2 to 16 lower-case letters and digits, a letter first: {quoted(self.token_prefix)}",
         )
         for key, form, words in (("headers", _HEADER, self.headers), ("query", _PARAMETER, self.query)):
             for word in words:
@@ -60,6 +69,7 @@ class Options:
                 )
         self._require(self.foreign in ("refuse", "pass"), "foreign", '"refuse" or "pass"')
         self._require(self.method_override in ("ignore", "refuse"), "method_override", '"ignore" or "refuse"')
+        self._require(self.preflight in ("pass", "check"), "preflight", '"pass" or "check"')
         self._require(_STYLE.fullmatch(self.answers) is not None, "answers", "the name of a style")
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, final
 
 from .pattern import Pattern, Template
@@ -24,6 +24,7 @@ class Requirement:
     :param alternatives: scope bits, any one of which suffices. Empty: no scope suffices.
     :param scope_free: no scope is asked for.
     :param destination: the method writes where its ``Destination`` header says, too (RFC 4918 9.8, 9.9).
+    :param also: what has to be met besides, for a request that might be read as another.
     :param unmatched: no group covers the request, and the policy denies what none covers.
     """
 
@@ -40,13 +41,14 @@ class Requirement:
     owner: Template | None = None
     unmatched: bool = False
     destination: bool = False
+    also: Requirement | None = None
     description: str = field(default="", compare=False)
     simple: int = field(init=False, compare=False)
     """The bits that decide alone, where nothing but one list of scopes is asked for; else -1, which no token has."""
 
     def __post_init__(self) -> None:
         simple = -1
-        if self.accept != "session" and self.owner is None and not (self.unmatched or self.destination):
+        if self.accept != "session" and self.owner is None and not (self.unmatched or self.destination or self.also):
             if self.scope_free:
                 simple = 0
             elif len(self.alternatives) == 1 and self.alternatives[0]:
@@ -62,14 +64,18 @@ class Requirement:
 
     def scope_lists(self) -> tuple[tuple[str, ...], ...]:
         """The alternatives as scopes, each sorted."""
-        return tuple(tuple(sorted(self.vocabulary.words(need))) for need in self.alternatives)
+        lists = [self.vocabulary.words(need) for need in self.alternatives]
+        if self.also is not None:
+            lists = [(*mine, *theirs) for mine in lists or [()] for theirs in self.also.scope_lists() or ((),)]
+        return tuple(tuple(sorted(set(scopes))) for scopes in lists if scopes)
 
     def missing(self, bits: int) -> tuple[str, ...]:
         """The scopes that bits lack of the alternative they come nearest to, sorted; empty if none are lacking."""
-        if self.met_by(bits) or not self.alternatives:
-            return ()
-        nearest = min((need & ~bits for need in self.alternatives), key=int.bit_count)
-        return tuple(sorted(self.vocabulary.words(nearest)))
+        lacking = set(self.also.missing(bits)) if self.also is not None else set()
+        if not self.met_by(bits) and self.alternatives:
+            nearest = min((need & ~bits for need in self.alternatives), key=int.bit_count)
+            lacking |= set(self.vocabulary.words(nearest))
+        return tuple(sorted(lacking))
 
     def meaning(self) -> tuple[object, ...]:
         """What two rules that overlap have to agree on, for the overlap to be harmless."""
@@ -82,6 +88,7 @@ class Requirement:
             self.resource and self.resource.meaning(self.pattern),
             self.owner and self.owner.meaning(self.pattern),
             self.unmatched,
+            self.destination,
         )
 
 
@@ -94,5 +101,15 @@ class MethodTable:
     other: Requirement
 
     def get(self, method: str) -> Requirement:
-        """The requirement for `method`; every method has one."""
-        return self.by_method.get(method) or self.other
+        """The requirement for `method`; every method has one.
+
+        Frameworks disagree on the case of methods. One that is no upper case needs what every other method needs, and
+        what the one in upper case needs.
+        """
+        found = self.by_method.get(method)
+        if found is not None:
+            return found
+        likely = self.by_method.get(method.upper())
+        if likely is None or likely.meaning() == self.other.meaning():
+            return self.other
+        return replace(self.other, also=likely, destination=likely.destination)

@@ -19,10 +19,15 @@ def near(word: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
 
 def quoted(word: str) -> str:
     """`word` in backticks, fit to be printed: escaped where it is not printable, cut where it is long."""
-    shown = word if word.isprintable() else word.encode("unicode_escape").decode("ascii")
+    shown = printable(word)
     if len(shown) > _LONGEST:
         shown = f"{shown[: _LONGEST - 3]}..."
     return f"`{shown}`"
+
+
+def printable(text: str) -> str:
+    """`text`, with what is not printable escaped."""
+    return text if text.isprintable() else text.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def did_you_mean(suggestions: Iterable[str]) -> str:

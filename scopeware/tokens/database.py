@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from peewee import IntegrityError, PeeweeException, SqliteDatabase
 
@@ -19,6 +20,8 @@ from .freshness import NO_STAMP, Stamp, data_version_stamp, wal_index_stamp
 
 MEMORY = ":memory:"
 _BUSY_SECONDS = 5
+_FORK_SECONDS = 1.0
+"""How long a fork waits for other threads to come out of SQLite."""
 _PRAGMAS = {
     "journal_mode": "wal",
     # A revocation that was reported must survive a power cut; tokens are written rarely.
@@ -42,8 +45,7 @@ class StoreUnavailable(ScopewareError):
         self.database = database
 
 
-# A WAL index that is gone is a ValueError: its mapping is closed.
-DATABASE_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, PeeweeException, OSError, ValueError, StoreUnavailable)
+DATABASE_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, PeeweeException, OSError, StoreUnavailable)
 
 
 def path_of(url: str) -> str:
@@ -53,35 +55,40 @@ def path_of(url: str) -> str:
     """
     from playhouse import db_url  # noqa: PLC0415  # it imports every database playhouse knows
 
-    scheme = urlsplit(url).scheme
-    if scheme != "sqlite":
-        raise ConfigurationError(
-            f"{quoted(url)} is no SQLite database; write sqlite:///tokens.db, or sqlite:////absolute/path.db",
-            where="database",
-        )
+    # The URL itself is not shown: there may be a password in it.
     try:
+        parts = urlsplit(url)
         known = db_url.parse(url)
     except ValueError as error:
-        raise ConfigurationError(f"{quoted(url)}: {error}", where="database") from None
+        raise ConfigurationError(f"this is no URL: {error}", where="database") from None
+    if parts.scheme != "sqlite":
+        what = f"{quoted(parts.scheme)} is no SQLite database" if parts.scheme else "this is no SQLite database"
+        raise ConfigurationError(f"{what}; write sqlite:///tokens.db, or sqlite:////absolute/path.db", where="database")
     name = known.pop("database")
-    if known or not isinstance(name, str):
-        raise ConfigurationError(f"{quoted(url)}: nothing may follow the file's name", where="database")
+    if known or parts.fragment or not isinstance(name, str):
+        raise ConfigurationError("nothing may follow the file's name, nor come before it", where="database")
     if name != MEMORY and name.startswith("file:"):
-        raise ConfigurationError(f"{quoted(url)}: write the file's name itself", where="database")
+        raise ConfigurationError("write the file's name itself", where="database")
     return name
 
 
 class _Reader:
-    """Closes its connection when nobody holds it any more, as when its thread ends."""
+    """A connection of one thread. It is closed when nobody holds it any more, as when its thread ends."""
 
-    __slots__ = ("_shared", "connection")
+    __slots__ = ("__weakref__", "_process", "_shared", "busy", "connection", "era")
 
-    def __init__(self, connection: sqlite3.Connection, *, shared: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, era: int, *, shared: bool) -> None:
         self.connection = connection
+        self.era = era
+        self.busy = False
+        self._process = os.getpid()
         self._shared = shared
 
     def __del__(self) -> None:
-        if not self._shared:
+        if self._process != os.getpid():
+            # SQLite's connections do not survive a fork, not even to be closed.
+            _left_behind.append(self.connection)
+        elif not self._shared:
             self.connection.close()
 
 
@@ -93,49 +100,166 @@ class Database:
 
     def __init__(self, path: str) -> None:
         self.path = path if path == MEMORY else os.path.abspath(path)
-        self._lock = threading.RLock()
+        self._era = 0
+        self._forking = False
         self._start_over()
         _databases.add(self)
 
     def _start_over(self) -> None:
         in_memory = self.path == MEMORY
         self.peewee = SqliteDatabase(
-            self.path,
+            self.path if in_memory else self._uri,
             pragmas=_PRAGMAS,
             timeout=_BUSY_SECONDS,
             check_same_thread=False,
             thread_safe=not in_memory,
+            uri=not in_memory,
         )
+        self.writing = threading.RLock()
+        """Held by the one thread of this process that writes."""
+        self._lock = threading.RLock()
+        self._may_go_on = threading.Event()
+        self._may_go_on.set()
+        self._forking = False
         self._local = threading.local()
+        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
+        self._sessions = 0
         self._anchor: _Reader | None = None
         self.stamp: Stamp = NO_STAMP
         """What differs after every commit, by whomever. It is set up by :meth:`watch`, and again after every close:
         what was kept of an earlier one is void."""
         self._identity: tuple[object, object] | None = None
 
-    def connection(self) -> sqlite3.Connection:
-        """A connection of this thread for reading, one statement at a time: the driver's own.
+    @property
+    def _uri(self) -> str:
+        # Never made by looking for it: an empty file would stand in the way of the one that belongs there.
+        return f"file:{quote(self.path)}?mode=rw"
+
+    def create(self) -> None:
+        """Make the file, readable by nobody else, if there is none.
+
+        :raises StoreUnavailable: it cannot be made.
+        """
+        if self.path == MEMORY or os.path.exists(self.path):
+            return
+        self._check_place()
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise StoreUnavailable(error.strerror or str(error), self.path) from error
+
+    # -- reading
+
+    def select(self, statement: str, values: tuple[object, ...] = ()) -> tuple[object, ...] | None:
+        """The first row of a SELECT, through a connection of this thread: the driver's own.
 
         It is another than peewee's, so that no half-read query of anyone's pins what is seen here to the past.
 
-        :raises StoreUnavailable, sqlite3.Error: it cannot be opened.
+        :raises StoreUnavailable, sqlite3.Error: it cannot be asked.
         """
         try:
             reader: _Reader = self._local.reader
         except AttributeError:
-            reader = self._local.reader = self._open()
-        return reader.connection
+            reader = self._new_reader()
+        if reader.era != self._era:
+            reader = self._new_reader()
+        # INVARIANT: whoever is busy said so before looking whether someone forks; who forks, the other way around.
+        reader.busy = True
+        try:
+            if self._forking:
+                reader.busy = False
+                self._may_go_on.wait(_FORK_SECONDS)
+                reader.busy = True
+            row: tuple[object, ...] | None = reader.connection.execute(statement, values).fetchone()
+            return row
+        except sqlite3.Error:
+            self._local.__dict__.pop("reader", None)
+            raise
+        finally:
+            reader.busy = False
+
+    def _new_reader(self) -> _Reader:
+        self._may_go_on.wait(_FORK_SECONDS)
+        reader = self._local.reader = self._open()
+        return reader
 
     def _open(self) -> _Reader:
         if self.path == MEMORY:
             self.peewee.connect(reuse_if_open=True)
-            return _Reader(self.peewee.connection(), shared=True)
+            return _Reader(self.peewee.connection(), self._era, shared=True)
         self._check_place()
-        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)
-        reader = _Reader(connection, shared=False)
+        connection = sqlite3.connect(
+            self._uri, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None, uri=True
+        )
+        reader = _Reader(connection, self._era, shared=False)
         connection.execute("PRAGMA journal_mode = wal").close()
         connection.execute("PRAGMA query_only = 1").close()
+        self._readers.add(reader)
         return reader
+
+    # -- freshness
+
+    def watch(self) -> Stamp:
+        """Set :attr:`stamp` up, if need be. One that is new says nothing about what an older one said."""
+        with self._lock:
+            if self.stamp is NO_STAMP and self.path != MEMORY:
+                # Kept open, so that the WAL index stays the same file for as long as a stamp looks at it.
+                self._anchor = self._open()
+                self._anchor.connection.execute("PRAGMA user_version").fetchall()
+                self._identity = self._identify()
+                self.stamp = wal_index_stamp(self.path) or data_version_stamp(self._anchor.connection)
+            return self.stamp
+
+    def check_in_place(self) -> None:
+        """Nothing, if the files that are open are still those of that name.
+
+        :raises StoreUnavailable: one was removed, replaced or emptied.
+        """
+        if self._identity is not None and self._identify() != self._identity:
+            self.close()
+            raise StoreUnavailable("its files were removed or replaced", self.path)
+
+    def _identify(self) -> tuple[object, object]:
+        return _inode(self.path), _inode(f"{self.path}-shm")
+
+    # -- writing, and whatever takes long
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Opens peewee's connection of this thread for a while, and turns what the driver raises into
+        :class:`StoreUnavailable`; all but violated constraints."""
+        try:
+            if self.path == MEMORY:
+                self.peewee.connect(reuse_if_open=True)
+                yield
+            else:
+                self._check_place()
+                with self._in_session(), self.peewee.connection_context():
+                    yield
+        except (IntegrityError, sqlite3.IntegrityError):
+            raise
+        except (sqlite3.Error, PeeweeException, OSError) as error:
+            raise self.unavailable(error) from error
+
+    @contextmanager
+    def _in_session(self) -> Iterator[None]:
+        self._may_go_on.wait(_FORK_SECONDS)
+        with self._lock:
+            self._sessions += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._sessions -= 1
+
+    def unavailable(self, error: Exception) -> StoreUnavailable:
+        """The error that says so, with the first thing that went wrong."""
+        if isinstance(error, StoreUnavailable):
+            return error
+        first: BaseException = error
+        while isinstance(first.__context__, DATABASE_ERRORS):
+            first = first.__context__
+        return StoreUnavailable(str(first) or type(first).__name__, self.path)
 
     def check_exists(self) -> None:
         """Nothing, if there is such a file already.
@@ -152,81 +276,54 @@ class Database:
         if os.path.isdir(self.path):
             raise StoreUnavailable("it is a directory", self.path)
 
-    def watch(self) -> Stamp:
-        """Set :attr:`stamp` up, if need be. One that is new says nothing about what an older one said."""
-        with self._lock:
-            if self.stamp is NO_STAMP and self.path != MEMORY:
-                # Kept open, so that the WAL index stays the same file for as long as a stamp looks at it.
-                self._anchor = self._open()
-                self._anchor.connection.execute("PRAGMA user_version").fetchall()
-                self._identity = self._identify()
-                self.stamp = wal_index_stamp(self.path) or data_version_stamp(self._anchor.connection)
-            return self.stamp
-
-    def check_in_place(self) -> None:
-        """Nothing, if the files that are open are still those of that name.
-
-        :raises StoreUnavailable: one was removed or replaced.
-        """
-        if self._identity is not None and self._identify() != self._identity:
-            raise StoreUnavailable("its files were removed or replaced", self.path)
-
-    def _identify(self) -> tuple[object, object]:
-        return _inode(self.path), _inode(f"{self.path}-shm")
-
-    @contextmanager
-    def session(self) -> Iterator[None]:
-        """Opens peewee's connection of this thread for a while, and turns what the driver raises into
-        :class:`StoreUnavailable`; all but violated constraints."""
-        try:
-            if self.path == MEMORY:
-                self.peewee.connect(reuse_if_open=True)
-                yield
-            else:
-                self._check_place()
-                with self.peewee.connection_context():
-                    yield
-        except (IntegrityError, sqlite3.IntegrityError):
-            raise
-        except (sqlite3.Error, PeeweeException, OSError) as error:
-            raise self.unavailable(error) from error
-
-    def unavailable(self, error: Exception) -> StoreUnavailable:
-        """The error that says so, after letting go of a connection that may be broken."""
-        self.close()
-        if isinstance(error, StoreUnavailable):
-            return error
-        return StoreUnavailable(str(error) or type(error).__name__, self.path)
+    # -- the end, and forks
 
     def close(self) -> None:
-        """Close this thread's connection and what all threads share; other threads' go with their threads."""
+        """Close this thread's connection and what all threads share. Other threads close theirs when they next ask:
+        closing a connection that someone uses is not to be survived."""
         with self._lock:
+            self._era += 1
+            self._local.__dict__.pop("reader", None)
             if self.path == MEMORY:
                 self.peewee.close()
             self.stamp = NO_STAMP
             self._anchor = None
             self._identity = None
-            self._local = threading.local()
 
     def before_fork(self) -> None:
-        """Take no connection of the forking thread into the child: SQLite's do not survive that."""
-        if self.path != MEMORY:
-            self.close()
+        """Wait until no thread is inside of SQLite, whose locks would stay locked in the child; and take no connection
+        of the forking thread there."""
+        if self.path == MEMORY:
+            return
+        self._may_go_on.clear()
+        self._forking = True
+        until = time.monotonic() + _FORK_SECONDS
+        while time.monotonic() < until and (self._sessions or any(reader.busy for reader in list(self._readers))):
+            time.sleep(0.0005)
+        self._local.__dict__.pop("reader", None)
+        self.stamp = NO_STAMP
+        self._anchor = None
+        self._identity = None
 
-    def after_fork(self) -> None:
-        """In the child: forget what other threads of the parent had, without touching it."""
+    def after_fork_in_parent(self) -> None:
+        """Let the others go on."""
+        self._forking = False
+        self._may_go_on.set()
+
+    def after_fork_in_child(self) -> None:
+        """Forget what other threads of the parent had and held, without touching it."""
         if self.path != MEMORY:
-            _left_behind.append((self._local, self._anchor))
-            self._lock = threading.RLock()
+            _left_behind.append((self._local, self._lock, self.writing))
+            self._era += 1
             self._start_over()
 
 
-def _inode(path: str) -> tuple[int, int] | None:
+def _inode(path: str) -> tuple[int, int, bool] | None:
     try:
         status = os.stat(path)
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, status.st_size == 0
 
 
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
@@ -238,9 +335,14 @@ def _before_fork() -> None:
         database.before_fork()
 
 
-def _after_fork() -> None:
+def _after_fork_in_parent() -> None:
     for database in list(_databases):
-        database.after_fork()
+        database.after_fork_in_parent()
 
 
-os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+def _after_fork_in_child() -> None:
+    for database in list(_databases):
+        database.after_fork_in_child()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import struct
 import threading
+import weakref
 from collections.abc import Callable
 from functools import partial
 from operator import getitem
@@ -16,7 +17,7 @@ _VERSION = 3007000
 
 # INVARIANT: a descriptor of a WAL index is not closed while the file is in use. Closing any would drop the locks that
 # SQLite holds on the file in this process (POSIX advisory locks). So there is one for each file, kept here.
-_mappings: dict[tuple[int, int], tuple[int, mmap.mmap]] = {}
+_mappings: dict[tuple[int, int], tuple[int, mmap.mmap, weakref.WeakSet[partial[object]]]] = {}
 _mappings_lock = threading.Lock()
 
 Stamp = Callable[[], object]
@@ -47,20 +48,22 @@ def wal_index_stamp(database: str) -> Stamp | None:
                     return None
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 view = mmap.mmap(descriptor, _HEADER.stop, mmap.MAP_SHARED, mmap.PROT_READ)
-                _mappings[identity] = (descriptor, view)
+                _mappings[identity] = (descriptor, view, weakref.WeakSet())
         except OSError:
             return None
-        view = _mappings[identity][1]
+        _, view, users = _mappings[identity]
     if struct.unpack_from("=I", view, 0)[0] != _VERSION:
         return None
     # PERF: no Python frame; this runs for every request.
-    return partial(getitem, view, _HEADER)
+    stamp: partial[object] = partial(getitem, view, _HEADER)
+    users.add(stamp)
+    return stamp
 
 
 def _forget_removed() -> None:
-    """Close what maps files that are gone from the file system: no connection uses them, so no lock is lost."""
-    for identity, (descriptor, view) in list(_mappings.items()):
-        if os.fstat(descriptor).st_nlink == 0:
+    """Close what maps files that are gone from the file system and that nobody looks at: no lock is lost."""
+    for identity, (descriptor, view, users) in list(_mappings.items()):
+        if not users and os.fstat(descriptor).st_nlink == 0:
             view.close()
             os.close(descriptor)
             del _mappings[identity]

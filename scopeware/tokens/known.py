@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from hashlib import sha256
 from math import inf
@@ -25,7 +24,8 @@ _BY_DIGEST = (
     "owner.name, owner.role, owner.active "
     "FROM token JOIN owner ON owner.id = token.owner_id WHERE token.digest = ?"
 )
-_GENERATION = "SELECT counter FROM generation WHERE id = 1"
+# It names the other tables so that it fails where one is gone.
+_GENERATION = "SELECT counter FROM generation WHERE id = 1 AND NOT EXISTS (SELECT 1 FROM token, owner WHERE 0)"
 _INVALID = Refusal("token_invalid")
 
 
@@ -50,7 +50,6 @@ class KnownTokens:
         "_effective",
         "_form",
         "_fresh",
-        "_lock",
         "_look_again",
         "_meanings",
         "_size",
@@ -63,18 +62,16 @@ class KnownTokens:
         self._form = form
         self._effective = effective
         self._size = size
-        self._lock = threading.Lock()
         self._closed = False
         self.forget()
 
     def forget(self) -> None:
         """Start over with nothing known."""
-        with self._lock:
-            self._by_digest: dict[bytes, LiveToken] = {}
-            self._meanings: dict[tuple[str | None, str], ScopeSet] = {}
-            # The stamp, what it said at the time of the last count, and the count.
-            self._fresh: tuple[Stamp, object, int] = (NO_STAMP, None, -1)
-            self._look_again = 0.0
+        self._by_digest: dict[bytes, LiveToken] = {}
+        self._meanings: dict[tuple[str | None, str], ScopeSet] = {}
+        # The stamp, what it said at the time of the last count, and the count.
+        self._fresh: tuple[Stamp, object, int] = (NO_STAMP, None, -1)
+        self._look_again = 0.0
 
     def speak(self, form: SecretFormat) -> None:
         """Start over with secrets that look like this."""
@@ -116,7 +113,7 @@ class KnownTokens:
             token = self._by_digest.get(key)
             if token is not None and token.generation == generation and time() < token.expires_at:
                 return token
-            row = self._database.connection().execute(_BY_DIGEST, (key,)).fetchone()
+            row = self._database.select(_BY_DIGEST, (key,))
         except DATABASE_ERRORS as error:
             raise self._database.unavailable(error) from error
         return _INVALID if row is None else self._judge(key, row, generation)
@@ -125,6 +122,8 @@ class KnownTokens:
         token_id, name, scopes, expires_at, revoked_at, owner, role, active = row
         if revoked_at is not None:
             return Refusal("token_revoked", token_id, owner)
+        if expires_at is not None and not isinstance(expires_at, int | float):
+            return _INVALID
         if expires_at is not None and expires_at <= time():
             return Refusal("token_expired", token_id, owner)
         if active != 1:
@@ -155,11 +154,13 @@ class KnownTokens:
         known_stamp, seen, generation = self._fresh
         if stamp is known_stamp and says == seen:
             return generation
-        row = self._database.connection().execute(_GENERATION).fetchone()
+        row = self._database.select(_GENERATION)
         if row is None:
             raise StoreUnavailable("its table `generation` is empty", self._database.path)
-        self._fresh = (stamp, says, row[0])
-        counted: int = row[0]
+        (counted,) = row
+        if not isinstance(counted, int):
+            raise StoreUnavailable("its table `generation` holds no number", self._database.path)
+        self._fresh = (stamp, says, counted)
         return counted
 
     def _meaning(self, scopes: str | None, role: str) -> ScopeSet:
@@ -172,10 +173,14 @@ class KnownTokens:
         return known
 
     def _remember(self, key: bytes, token: LiveToken) -> None:
-        if self._size <= 0:
-            return
-        with self._lock:
-            self._by_digest.pop(key, None)
-            while len(self._by_digest) >= self._size:
-                del self._by_digest[next(iter(self._by_digest))]
-            self._by_digest[key] = token
+        # No lock, which another thread might hold at a fork: each step is one of the interpreter's own.
+        known = self._by_digest
+        while len(known) >= self._size:
+            try:
+                del known[next(iter(known))]
+            except (KeyError, RuntimeError, StopIteration):
+                if not known:
+                    break
+        if self._size > 0:
+            known.pop(key, None)
+            known[key] = token

@@ -39,7 +39,7 @@ class NoSuchToken(ScopewareError, LookupError):
     """There is no token with that id."""
 
     def __init__(self, token_id: int) -> None:
-        super().__init__(f"there is no token {token_id}")
+        super().__init__(f"there is no token {token_id}; `scopeware token list --all` shows those there are")
         self.token_id = token_id
 
 
@@ -47,7 +47,7 @@ class NoSuchOwner(ScopewareError, LookupError):
     """There is no owner of that name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"there is no owner {quoted(name)}")
+        super().__init__(f"there is no owner {quoted(name)}; `scopeware owner list` shows those there are")
         self.name = name
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,8 @@ def status(database: Database) -> list[Step]:
 
     :param database: with an open connection.
     """
-    return [Step(row.name, row.applied, row.path is not None) for row in _runner(database).status()]
+    rows = _runner(database).status()
+    return [Step(row.name, row.applied and row.applied.replace(tzinfo=UTC), row.path is not None) for row in rows]
 
 
 def upgrade(database: Database) -> list[str]:
@@ -55,7 +56,11 @@ def upgrade(database: Database) -> list[str]:
     """
     with _exclusive(database):
         check_not_newer(status(database))
-        applied: list[str] = _runner(database).up()
+        runner = _runner(database)
+        applied: list[str] = runner.up()
+        # playhouse keeps local times without saying so.
+        now = datetime.now(UTC).replace(tzinfo=None)
+        runner.History.update(applied=now).where(runner.History.name.in_(applied)).execute()
         return applied
 
 

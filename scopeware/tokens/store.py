@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -59,7 +58,6 @@ class TokenStore:
         self._database = database
         self._format = SecretFormat(prefix or DEFAULT_PREFIX)
         self._chosen_prefix = prefix is not None
-        self._writing = threading.RLock()
         self._chosen_vocabulary = vocabulary is not None or roles is not None
         self.vocabulary = vocabulary or (roles.vocabulary if roles else Vocabulary.builtin("gitea"))
         self.roles = roles or Roles(self.vocabulary)
@@ -97,6 +95,8 @@ class TokenStore:
         """
         database = Database(path_of(url))
         try:
+            if migrate:
+                database.create()
             store = cls(database, vocabulary=vocabulary, roles=roles, prefix=prefix, cache_size=cache_size)
             with database.session():
                 if migrate:
@@ -179,11 +179,11 @@ class TokenStore:
             )
         if not granted:
             raise TokenRefused("a token without a scope could do nothing; name at least one", "scopes")
-        now = ceil(time())
+        now = time()
         expiry = _expiry(now, expires_in, expires_at)
         secret = self._format.generate()
         with self._transaction():
-            holder = self._owner_id(owner, now)
+            holder = self._owner_id(owner, int(now))
             # A name is free again when its token has expired.
             Token.update(live_name=None).where(
                 Token.owner == holder, Token.live_name == name, Token.expires_at <= now
@@ -196,7 +196,7 @@ class TokenStore:
                     scopes=granted.as_granted,
                     digest=digest(secret),
                     hint=secret[-HINT_LENGTH:],
-                    created_at=now,
+                    created_at=int(now),
                     expires_at=expiry,
                 ).execute(self._database.peewee)
             except IntegrityError:
@@ -301,6 +301,8 @@ class TokenStore:
         :raises NoSuchOwner: there is none.
         :raises StoreUnavailable: the database cannot be asked.
         """
+        if not _is_text(name):
+            raise NoSuchOwner(name)
         with self._answering():
             rows = builtins.list(Owner.select().where(Owner.name == name).execute(self._database.peewee))
         if not rows:
@@ -342,6 +344,7 @@ class TokenStore:
 
     def _update_owner(self, name: str, values: Mapping[str, object]) -> OwnerInfo:
         with self._transaction():
+            self.owner(name)
             Owner.update(**values).where(Owner.name == name).execute(self._database.peewee)
             return self.owner(name)
 
@@ -364,7 +367,7 @@ class TokenStore:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """All or nothing. It takes the write lock at once: a transaction that read first could not wait for it."""
-        with self._writing, self._answering(), self._database.peewee.atomic("IMMEDIATE"):
+        with self._database.writing, self._answering(), self._database.peewee.atomic("IMMEDIATE"):
             yield
 
 
@@ -372,27 +375,42 @@ def _owner_info(row: Owner) -> OwnerInfo:
     return OwnerInfo(row.name, row.role, row.active, moment(row.created_at))
 
 
+def _is_text(name: str) -> bool:
+    """Whether a name can be written as UTF-8 at all."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _check_name(name: str, kind: str) -> str:
     if not name.strip():
-        raise TokenRefused(f"a token needs a{'n owner' if kind == 'owner' else ' name'}", kind)
-    if len(name) > _LONGEST_NAME or not name.isprintable() or name != name.strip():
+        raise TokenRefused(f"the {kind} is empty; give it a name" if kind == "owner" else "a token needs a name", kind)
+    if len(name) > _LONGEST_NAME or not name.isprintable() or name != name.strip() or not _is_text(name):
         raise TokenRefused(
             f"{quoted(name)} cannot be: at most {_LONGEST_NAME} printable characters, no space around", kind
         )
     return name
 
 
-def _expiry(now: int, expires_in: timedelta | None, expires_at: datetime | None) -> int | None:
+def _expiry(now: float, expires_in: timedelta | None, expires_at: datetime | None) -> int | None:
     if expires_in is not None and expires_at is not None:
         raise TokenRefused("give `expires_in` or `expires_at`, not both", "expires_at")
     if expires_in is not None:
-        moment: float = now + expires_in.total_seconds()
+        when: float = now + expires_in.total_seconds()
     elif expires_at is not None:
         if expires_at.tzinfo is None:
             raise TokenRefused("the expiry has no time zone; use datetime.now(UTC) + ...", "expires_at")
-        moment = expires_at.timestamp()
+        when = expires_at.timestamp()
     else:
         return None
-    if moment <= now:
-        raise TokenRefused("the expiry is past", "expires_in" if expires_in is not None else "expires_at")
-    return ceil(moment)
+    which = "expires_in" if expires_in is not None else "expires_at"
+    if when <= now:
+        asked = expires_in if expires_at is None else expires_at.isoformat()
+        raise TokenRefused(f"the expiry is past: {asked}; name a time to come", which)
+    try:
+        moment(ceil(when))
+    except (OverflowError, ValueError):
+        raise TokenRefused("the expiry is beyond all calendars; leave it out for a token without one", which) from None
+    return ceil(when)

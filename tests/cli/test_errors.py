@@ -1,0 +1,294 @@
+"""Every error is one line on stderr that says what, where and what to do; the exit status tells the kind."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from command_line import says
+
+from scopeware.cli.main import cli as group
+
+CREATE = ("token", "create", "--owner", "alice", "--name", "ci", "--scopes", "read:user")
+
+
+def leaves(command, words=()):
+    """Every command that does something, as its words."""
+    for name, found in command.commands.items():
+        if hasattr(found, "commands"):
+            yield from leaves(found, (*words, name))
+        else:
+            yield (*words, name), found
+
+
+COMMANDS = dict(leaves(group))
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("line", "said"),
+        [
+            ("nope", "No such command 'nope'"),
+            ("tokn list", "'token'"),
+            ("--nope", "No such option '--nope'"),
+            ("token nope", "No such command 'nope'"),
+            ("token list --ownr x", "'--owner'"),
+            ("token create", "Missing option '--owner'"),
+            ("token create --owner a", "Missing option '--name'"),
+            ("token create --owner a --name b", "Missing option '--scopes'"),
+            ("token create --owner", "'--owner' requires an argument"),
+            ("token list x", "unexpected extra argument (x)"),
+            ("token show", "Missing argument 'TOKEN_ID'"),
+            ("owner add", "Missing argument 'NAME'"),
+            ("owner set-role alice", "Missing argument 'ROLE'"),
+            ("run", "Missing argument 'MODULE:APP'"),
+            ("run x:y --port 99999", "'--port'"),
+            ("run x:y --port many", "'--port'"),
+            ("run x:y --server iis", "'werkzeug', 'gunicorn'"),
+            ("run x:y --workers 0", "'--workers'"),
+            ("demo --port -2", "'--port'"),
+        ],
+    )
+    def test_wrong_usage_is_one_line_with_the_help_to_read(self, cli, line, said):
+        """Exit status 2."""
+        says(cli(*line.split()), 2, said, "--help`)")
+
+    def test_the_help_to_read_is_that_of_the_command(self, cli):
+        """Not only of the first word."""
+        says(cli("owner", "set-role", "alice"), 2, "(see `scopeware owner set-role --help`)")
+        says(cli("nope"), 2, "(see `scopeware --help`)")
+
+    def test_wrong_usage_of_a_real_process(self, command):
+        """As a script sees it."""
+        says(command("nope"), 2, "No such command 'nope'", "scopeware --help")
+        says(command("token", "create"), 2, "Missing option '--owner'")
+
+    @pytest.mark.parametrize("words", [(), ("token",), ("owner",), ("scopes",), ("db",)])
+    def test_a_group_alone_shows_its_commands_and_is_wrong_usage(self, cli, words):
+        """On stderr, so that nothing is taken for output."""
+        result = cli(*words)
+        assert (result.status, result.out) == (2, "")
+        assert result.err.startswith(f"Usage: {' '.join(('scopeware', *words))}")
+        assert "Commands:" in result.err
+
+    @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+    def test_every_command_has_help_and_json(self, cli, words):
+        """Exit status 0, on stdout; the first sentence says what it does."""
+        result = cli(*words, "--help")
+        assert (result.status, result.err) == (0, "")
+        assert result.out.startswith(f"Usage: scopeware {' '.join(words)}")
+        assert "--json" in result.out
+        assert COMMANDS[words].help
+        assert result.out == cli(*words, "-h").out
+
+    def test_the_help_tells_the_exit_statuses_and_the_environment(self, cli):
+        """Where people look first."""
+        told = " ".join(cli("--help").out.split())
+        assert (
+            "Exit status: 0 fine, 1 denied or findings, 2 wrong usage or configuration, 3 a store out of reach" in told
+        )
+        assert "SCOPEWARE_DATABASE and SCOPEWARE_POLICY" in told
+
+    def test_the_version_is_that_of_the_package(self, command):
+        """And nothing else."""
+        from importlib.metadata import version
+
+        assert command("--version").out == f"{version('scopeware')}\n"
+
+    def test_interrupted_it_says_so(self, cli, monkeypatch):
+        """With the status of an interrupted command."""
+
+        def interrupted(**options):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(COMMANDS["token", "list"], "callback", interrupted)
+        result = cli("token", "list")
+        assert result.status == 130
+        assert result.err.strip() == "scopeware: stopped"
+
+
+USES_A_POLICY = [
+    (*CREATE, "--policy"),
+    ("token", "list", "--policy"),
+    ("token", "show", "1", "--policy"),
+    ("token", "revoke", "1", "--policy"),
+    ("owner", "add", "x", "--policy"),
+    ("owner", "list", "--policy"),
+    ("owner", "set-role", "x", "user", "--policy"),
+    ("owner", "disable", "x", "--policy"),
+    ("owner", "enable", "x", "--policy"),
+    ("scopes", "list", "--policy"),
+    ("scopes", "normalize", "all", "--policy"),
+    ("run", "nothing:app", "--policy"),
+]
+
+
+class TestPolicy:
+    @pytest.mark.parametrize("words", USES_A_POLICY, ids=lambda words: " ".join(words[:2]))
+    def test_every_command_names_the_file_that_is_missing(self, cli, folder, words):
+        """Before anything is opened or made."""
+        says(cli(*words, "nope.toml"), 2, "nope.toml: there is no such policy file")
+        assert list(folder.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("", "p.toml: the policy file is empty; write at least one [[group]]"),
+            (" \n\n", "p.toml: the policy file is empty"),
+            ("[policy]\n", "p.toml: there is no group, so nothing could pass; write at least one [[group]]"),
+            ("[policy\n", "p.toml:1:8: broken TOML"),
+            ('[policy]\nprefx = "/a"\n', "p.toml: policy.prefx: unknown key `prefx`; did you mean `prefix`?"),
+            ("[polcy]\n", "p.toml: polcy: unknown key `polcy`; did you mean `policy`?"),
+            (
+                '[policy]\nprefix = "/a"\n\n[[group]]\npath = "/x"\nscope = ["user"]\n',
+                "p.toml:4: group[0].scope: unknown key `scope`; did you mean `scopes`?",
+            ),
+            (
+                '[[group]]\npath = "/x"\nscopes = ["user"]\n\n  [[group.route]]\n  path = "/y"\n  metods = ["GET"]\n',
+                "p.toml:5: group[0].route[0].metods: unknown key `metods`; did you mean `methods`?",
+            ),
+            ('[[group]]\npath = "/x"\nscopes = ["usr"]\n', "p.toml:1: group[0].scopes: `usr` is neither"),
+            ('[[group]]\npath = "/x"\n', "p.toml:1: group[0].scopes: say which scopes it needs"),
+            ("[[group]]\nscopes = []\n", "p.toml:1: group[0].path: it needs a path"),
+            ('[policy]\nvocabulary = "gitae"\n', "p.toml:"),
+            ("group = 3\n", "p.toml: group: groups are written [[group]]"),
+            (
+                '[[group]]\npath = "/x"\nscopes = []\n[gate]\ntoken_prefx = "abc"\n',
+                "p.toml: gate.token_prefx: unknown key `token_prefx`; did you mean `token_prefix`?",
+            ),
+            ('[[group]]\npath = "/x"\nscopes = []\n[roles]\nx = "nope"\n', "p.toml: roles.x: the pattern `nope`"),
+            ("[vocabulary]\ncategoris = {}\n", "p.toml: vocabulary.categoris: unknown key `categoris`"),
+            (
+                '[[group]]\npath = "/x"\nscopes = []\n[[group]]\npath = "/x"\nscopes = ["user"]\n',
+                "p.toml:4: group[1]: two rules for one path",
+            ),
+        ],
+    )
+    def test_what_is_wrong_is_told_with_file_line_and_key(self, cli, folder, text, said):
+        """As precisely as it is known; nothing is made."""
+        (folder / "p.toml").write_text(text, "utf-8")
+        says(cli(*CREATE, "--policy", "p.toml"), 2, f"scopeware: {said}")
+        assert not (folder / "scopeware.db").exists()
+
+    def test_a_file_that_is_no_text_is_refused(self, cli, folder):
+        """With the place of the byte."""
+        (folder / "p.toml").write_bytes(b"# ok\n\xff\xfe")
+        says(cli("scopes", "list", "--policy", "p.toml"), 2, "p.toml: it is not UTF-8 text (byte 5)")
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+    def test_a_file_that_must_not_be_read_is_refused(self, cli, folder):  # pragma: no cover
+        """With what the system says."""
+        (folder / "p.toml").write_text('[[group]]\npath = "/"\nscopes = []\n')
+        (folder / "p.toml").chmod(0)
+        says(cli("scopes", "list", "--policy", "p.toml"), 2, "p.toml: it cannot be read: Permission denied")
+
+    def test_a_directory_is_refused(self, cli, folder):
+        """By name, and where the default would be."""
+        (folder / "scopes.toml").mkdir()
+        says(cli("scopes", "list", "--policy", "."), 2, ".: it is a directory; name the policy file in it")
+        says(cli("scopes", "list"), 2, "scopes.toml: it is a directory; name the policy file in it")
+
+    def test_a_default_policy_that_is_broken_is_not_skipped(self, command, folder):
+        """Silence would mean another vocabulary."""
+        (folder / "scopes.toml").write_text("x\n", "utf-8")
+        says(command(*CREATE), 2, "scopes.toml:1:2: broken TOML")
+
+    def test_the_environment_names_a_policy_that_is_missing(self, command, folder):
+        """It is told like any other."""
+        says(command(*CREATE, SCOPEWARE_POLICY="gone.toml"), 2, "gone.toml: there is no such policy file")
+
+    def test_a_token_prefix_that_cannot_be_is_told_with_file_and_key(self, cli, folder):
+        """As any other value of [gate]."""
+        (folder / "p.toml").write_text('[[group]]\npath = "/"\nscopes = []\n[gate]\ntoken_prefix = "X"\n')
+        says(cli(*CREATE, "--policy", "p.toml"), 2, "p.toml", "gate.token_prefix", "`X`")
+
+    @pytest.mark.parametrize("where", ["key", "file"])
+    def test_control_characters_do_not_reach_the_terminal(self, cli, folder, where):
+        """Wherever in the message they stand. (A bell: click takes colours out where there is no terminal.)"""
+        (folder / "p.toml").write_text('"\\u0007" = 1\n')
+        assert "\x07" not in cli(*CREATE, "--policy", "p.toml" if where == "key" else "\x07.toml").err
+
+
+USES_A_DATABASE = [
+    CREATE,
+    ("token", "list"),
+    ("token", "show", "1"),
+    ("token", "revoke", "1"),
+    ("owner", "add", "x"),
+    ("owner", "list"),
+    ("owner", "set-role", "x", "user"),
+    ("owner", "disable", "x"),
+    ("owner", "enable", "x"),
+    ("db", "upgrade"),
+    ("db", "status"),
+]
+
+
+class TestDatabase:
+    @pytest.mark.parametrize("words", USES_A_DATABASE, ids=lambda words: " ".join(words[:2]))
+    def test_a_database_that_is_none_is_out_of_reach(self, cli, folder, words):
+        """Exit status 3, and it stays what it is."""
+        (folder / "letter.db").write_text("Dear all, this is a letter and no database. " * 30)
+        before = (folder / "letter.db").read_bytes()
+        result = cli(*words, "--database", "sqlite:///letter.db")
+        says(result, 3, "the token store", "letter.db is out of reach", "not a database")
+        assert (folder / "letter.db").read_bytes() == before
+
+    @pytest.mark.parametrize("words", USES_A_DATABASE, ids=lambda words: " ".join(words[:2]))
+    def test_a_directory_is_out_of_reach(self, cli, folder, words):
+        """It is said that it is one."""
+        (folder / "tokens").mkdir()
+        says(cli(*words, "--database", "sqlite:///tokens"), 3, "tokens is out of reach", "it is a directory")
+
+    @pytest.mark.parametrize("words", USES_A_DATABASE[:-1], ids=lambda words: " ".join(words[:2]))
+    def test_a_directory_that_is_not_there_is_named_and_not_made(self, cli, folder, words):
+        """That is not scopeware's to do."""
+        result = cli(*words, "--database", "sqlite:///no/where/tokens.db")
+        says(result, 3, "out of reach", f"there is no directory {folder}/no/where")
+        assert not (folder / "no").exists()
+
+    @pytest.mark.parametrize(
+        ("url", "said"),
+        [
+            ("tokens.db", "is no SQLite database; write sqlite:///tokens.db"),
+            ("", "write sqlite:///tokens.db"),
+            ("postgresql://localhost/tokens", "is no SQLite database; write sqlite:///tokens.db"),
+            ("http://[x", "database: "),
+            ("sqlite://[x/tokens.db", "database: "),
+            ("sqlite:///tokens.db?mode=ro", "nothing may follow the file's name"),
+            ("sqlite://localhost/tokens.db", "nothing may follow the file's name"),
+            ("sqlite:///file:tokens.db", "write the file's name itself"),
+        ],
+    )
+    def test_a_url_that_cannot_be_is_wrong_configuration(self, cli, url, said):
+        """Exit status 2, with how to write it."""
+        says(cli("token", "list", "--database", url), 2, "database: ", said)
+
+    @pytest.mark.parametrize("url", ["postgresql://root:hunter2@x/tokens", "sqlite://root:hunter2@x/tokens.db"])
+    def test_a_password_in_a_url_is_not_repeated(self, cli, url):
+        """Errors end up in logs."""
+        result = cli("token", "list", "--database", url)
+        says(result, 2, "database: ")
+        assert "hunter2" not in result.err
+
+    def test_the_environment_names_a_database_that_is_out_of_reach(self, command, folder):
+        """Exit status 3 for a script to see."""
+        says(command("token", "list", SCOPEWARE_DATABASE=f"sqlite:///{folder}"), 3, str(folder), "it is a directory")
+        says(command("token", "list", SCOPEWARE_DATABASE="mysql://x/y"), 2, "is no SQLite database")
+
+
+class TestMessages:
+    @pytest.mark.parametrize(
+        ("words", "value"),
+        [((*CREATE, "--expires", "2001-01-01"), "2001-01-01"), (("owner", "add", ""), "owner is empty")],
+    )
+    def test_an_error_says_what_it_is_about(self, cli, words, value):
+        """The value, or the argument it was given as."""
+        assert value in cli(*words).err
+
+    @pytest.mark.parametrize(
+        "line", ["token show 9", "token revoke 9", "token list --owner nobody", "owner disable nobody"]
+    )
+    def test_what_is_unknown_comes_with_where_to_look(self, cli, line):
+        """The list to read."""
+        assert "scopeware " in cli(*line.split()).err.removeprefix("scopeware: ")

@@ -1,0 +1,333 @@
+"""``scopeware run``: any WSGI application behind the gate, over a real socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import sys
+
+import pytest
+from command_line import HOST, free_port, says
+
+POLICY = """
+[policy]
+prefix = "/api"
+
+[[group]]
+path = "/things"
+scopes = ["issue"]
+
+[[group]]
+path = "/status"
+scopes = []
+require_token = false
+"""
+
+MODULE = '''
+"""An application that says who calls."""
+
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+    return [f"{environ['REQUEST_METHOD']} {environ.get('REMOTE_USER', 'nobody')}".encode()]
+
+
+def factory():
+    return app
+
+
+def broken():
+    raise RuntimeError("no\\nluck")
+
+
+number = 3
+
+
+class Site:
+    wsgi = staticmethod(app)
+'''
+
+LINE = re.compile(r"\d\d:\d\d:\d\d  .+")
+
+
+@pytest.fixture
+def site(folder):
+    """A module ``site_to_run`` with applications, and a policy for them."""
+    (folder / "policy.toml").write_text(POLICY, "utf-8")
+    (folder / "site_to_run.py").write_text(MODULE, "utf-8")
+    return folder
+
+
+@pytest.fixture
+def tokens(site, issue):
+    """A reader's and a writer's secret."""
+    return issue("read:issue"), issue("write:issue")
+
+
+@pytest.fixture
+def here(site, monkeypatch):
+    """The site, to be imported by this process, which is never to serve it; and forgotten afterwards."""
+
+    def serve(*arguments):
+        raise AssertionError("it listens")
+
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setattr("scopeware.cli.run.serve_werkzeug", serve)
+    before = set(sys.modules)
+    yield site
+    for name in set(sys.modules) - before:
+        if name.endswith("_to_run"):
+            del sys.modules[name]
+
+
+def arguments(application, *more):
+    return ("run", application, "--policy", "policy.toml", *more)
+
+
+@pytest.fixture(params=["werkzeug", "gunicorn"])
+def serve(request, server):
+    """Starts ``scopeware run`` with either server."""
+
+    def start(application, *more):
+        if request.param == "gunicorn":
+            pytest.importorskip("gunicorn")
+        return server(*arguments(application, "--server", request.param, "--port", str(free_port()), *more))
+
+    return start
+
+
+class TestServing:
+    def test_a_reader_may_get_and_may_not_post(self, serve, tokens):
+        """And the application knows who calls; a line a decision, without what stands in the query."""
+        reader, writer = tokens
+        running = serve("site_to_run:app")
+        assert "guarded: " in running.err
+        assert f"{running.url}/api/" in running.err
+        assert "(2 groups)" in running.err
+        assert running.ask("GET", "/api/things?secret=hidden", reader) == (200, "GET alice")
+        refused, body = running.ask("POST", "/api/things?access_token=hidden", reader)
+        assert refused == 403
+        assert json.loads(body)["required_scopes"] == ["write:issue"]
+        assert running.ask("POST", "/api/things", writer) == (200, "POST alice")
+        assert running.ask("GET", "/api/things")[0] == 401
+        assert running.ask("GET", "/api/nothing", writer)[0] == 403
+        assert running.ask("GET", "/api/status") == (200, "GET nobody")
+        assert running.ask("GET", "/elsewhere") == (200, "GET nobody")
+        lines = running.lines(6)
+        assert all(LINE.fullmatch(line) for line in lines)
+        assert [line[10:] for line in lines] == [
+            "alice (token 1)  GET /api/things  allowed  [/things]",
+            "alice (token 1)  POST /api/things  denied 403 insufficient_scope: the token lacks write:issue  [/things]",
+            "alice (token 2)  POST /api/things  allowed  [/things]",
+            "-  GET /api/things  denied 401 token_required: a token is required  [/things]",
+            "alice (token 2)  GET /api/nothing  denied 403 unmatched: no rule of the policy covers this path",
+            "-  GET /api/status  allowed  [/status]",
+        ]
+        for text in (running.out, running.err):
+            assert "hidden" not in text
+            assert reader not in text
+
+    @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+    def test_a_signal_ends_it_cleanly(self, serve, site, sign):
+        """Exit status 0, no traceback, and nobody listens any more."""
+        running = serve("site_to_run:app")
+        assert running.ask("GET", "/elsewhere")[0] == 200
+        assert running.stop(sign) == 0
+        assert "Traceback" not in running.err + running.out
+        with socket.socket() as probe:
+            assert probe.connect_ex((HOST, running.port)) != 0
+
+    def test_a_revoked_token_is_refused_on_the_next_request(self, serve, tokens, cli):
+        """By every worker."""
+        reader, _ = tokens
+        running = serve("site_to_run:app")
+        for _ in range(4):
+            assert running.ask("GET", "/api/things", reader)[0] == 200
+        assert cli("token", "revoke", "1").status == 0
+        for _ in range(4):
+            assert running.ask("GET", "/api/things", reader)[0] == 401
+
+    def test_json_is_an_object_a_line(self, serve, tokens):
+        """With everything but the query."""
+        reader, _ = tokens
+        running = serve("site_to_run:app", "--json")
+        running.ask("GET", "/api/things?secret=hidden", reader)
+        running.ask("DELETE", "/api/things", reader)
+        running.ask("GET", "/api/nothing")
+        allowed, denied, unmatched = [json.loads(line) for line in running.lines(3)]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", allowed.pop("time"))
+        assert allowed == {
+            "owner": "alice",
+            "token": 1,
+            "method": "GET",
+            "path": "/api/things",
+            "group": "/things",
+            "decision": "allowed",
+            "status": None,
+            "code": None,
+        }
+        assert (denied["decision"], denied["status"], denied["code"]) == ("denied", 403, "insufficient_scope")
+        assert (unmatched["owner"], unmatched["token"], unmatched["group"]) == (None, None, None)
+        assert (unmatched["status"], unmatched["code"]) == (401, "token_required")
+        assert "hidden" not in running.out
+
+
+class TestReport:
+    def test_nothing_is_refused_and_what_would_have_been_is_told(self, server, tokens):
+        """On stdout as a decision, on stderr as a warning."""
+        reader, _ = tokens
+        running = server(*arguments("site_to_run:app", "--port", "0", "--report"))
+        assert running.ask("POST", "/api/things", reader) == (200, "POST alice")
+        assert running.ask("GET", "/api/things")[0] == 200
+        lines = running.lines(2)
+        assert "denied 403 insufficient_scope" in lines[0]
+        assert "denied 401 token_required" in lines[1]
+        assert "would have refused POST `/api/things` with 403 insufficient_scope" in running.err
+
+
+class TestApplications:
+    @pytest.mark.parametrize(
+        "name", ["site_to_run:app", "site_to_run", "site_to_run:factory()", "site_to_run:Site.wsgi"]
+    )
+    def test_an_application_is_found_by_name(self, server, site, name):
+        """Named, by default `app`, made by a factory, or deeper in the module."""
+        running = server(*arguments(name, "--port", "0"))
+        assert running.ask("GET", "/elsewhere") == (200, "GET nobody")
+        assert f"{name} on {running.url}" in running.err
+
+    def test_application_is_the_second_default(self, server, site):
+        """Where there is no `app`."""
+        (site / "second_to_run.py").write_text("from site_to_run import app as application\n", "utf-8")
+        assert server(*arguments("second_to_run", "--port", "0")).ask("GET", "/")[0] == 200
+
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("nowhere", "nowhere: cannot import `nowhere`: No module named 'nowhere'"),
+            ("site_to_run.part", "cannot import `site_to_run.part`"),
+            ("site_to_run:nope", "`site_to_run` has no application `nope`; write module:attribute"),
+            ("site_to_run:nope()", "`site_to_run` has no application `nope`; write module:attribute"),
+            ("site_to_run:number", "`site_to_run` has no application `number`"),
+            ("site_to_run:number()", "`site_to_run` has no application `number`"),
+            ("empty_to_run", "`empty_to_run` has no application `app` or `application`; write module:attribute"),
+            ("lacking_to_run", "lacking_to_run: cannot import `lacking_to_run`: No module named 'nowhere_at_all'"),
+            ("failing_to_run", "importing `failing_to_run` failed: RuntimeError: boom and more"),
+            ("slip_to_run", "importing `slip_to_run` failed: SyntaxError"),
+            (":app", ":app: importing `` failed"),
+            ("a/b:app", "cannot import `a/b`"),
+            ("[bold]", "cannot import `[bold]`"),
+        ],
+    )
+    def test_what_cannot_be_found_is_told_in_one_line(self, cli, here, name, said):
+        """Exit status 2, before anything listens."""
+        (here / "empty_to_run.py").write_text("x = 1\n")
+        (here / "lacking_to_run.py").write_text("import nowhere_at_all\n")
+        (here / "failing_to_run.py").write_text("raise RuntimeError('boom\\nand more')\n")
+        (here / "slip_to_run.py").write_text("def (\n")
+        says(cli(*arguments(name, "--port", "0")), 2, said)
+
+    def test_a_factory_that_fails_is_told_in_one_line(self, command, site):
+        """Like a module that does."""
+        says(command(*arguments("site_to_run:broken()", "--port", "0")), 2, "RuntimeError", "no luck")
+
+    def test_a_module_that_exits_is_told_in_one_line(self, command, site):
+        """It is not the command's own exit."""
+        (site / "leaving_to_run.py").write_text("import sys\nsys.exit(3)\n")
+        says(command(*arguments("leaving_to_run", "--port", "0")), 2, "leaving_to_run")
+
+
+class TestConfiguration:
+    def test_without_a_policy_it_does_not_start(self, command, site):
+        """Nothing is guarded by guesswork."""
+        says(command("run", "site_to_run:app"), 2, "--policy: there is no scopes.toml here; name a policy")
+
+    def test_scopes_toml_here_is_the_policy(self, server, site):
+        """As for every command."""
+        (site / "policy.toml").rename(site / "scopes.toml")
+        assert server("run", "site_to_run:app", "--port", "0").ask("GET", "/api/things")[0] == 401
+
+    def test_the_environment_names_policy_and_database(self, server, site):
+        """Both, and the options go before."""
+        changes = {"SCOPEWARE_POLICY": "policy.toml", "SCOPEWARE_DATABASE": "sqlite:///env.db"}
+        assert server("run", "site_to_run:app", "--port", "0", **changes).ask("GET", "/api/things")[0] == 401
+        assert (site / "env.db").exists()
+        assert not (site / "scopeware.db").exists()
+
+    def test_a_store_out_of_reach_stops_it(self, command, site):
+        """Exit status 3, before anything listens."""
+        says(command(*arguments("site_to_run:app", "--database", "sqlite:///no/tokens.db")), 3, "out of reach")
+
+    def test_an_answer_style_nobody_knows_stops_it(self, command, site):
+        """With those there are."""
+        (site / "policy.toml").write_text(f'{POLICY}\n[gate]\nanswers = "nope"\n', "utf-8")
+        result = command(*arguments("site_to_run:app", "--port", "0"))
+        says(result, 2, "gate.answers: no answer style `nope`; there are: problem")
+
+    def test_the_token_prefix_of_the_policy_is_the_one_that_counts(self, server, site, cli):
+        """A token of another prefix is none of ours."""
+        (site / "policy.toml").write_text(f'{POLICY}\n[gate]\ntoken_prefix = "abc"\n', "utf-8")
+        create = ("token", "create", "--owner", "a", "--scopes", "all", "--quiet", "--name")
+        other = cli(*create, "other").out.strip()
+        ours = cli(*create, "ours", "--policy", "policy.toml").out.strip()
+        running = server(*arguments("site_to_run:app", "--port", "0"))
+        assert running.ask("GET", "/api/things", ours)[0] == 200
+        assert running.ask("GET", "/api/things", other)[0] == 401
+
+
+class TestPort:
+    @pytest.fixture
+    def taken(self):
+        """A port that somebody listens on."""
+        with socket.socket() as busy:
+            busy.bind((HOST, 0))
+            busy.listen()
+            yield str(busy.getsockname()[1])
+
+    def test_a_port_that_is_taken_is_told(self, command, site, taken):
+        """With the way out, and exit status 2."""
+        result = command(*arguments("site_to_run:app", "--port", taken))
+        assert (result.status, result.out) == (2, "")
+        assert result.err.endswith(f"scopeware: cannot listen on {HOST}:{taken}; choose another --port\n")
+        assert "Traceback" not in result.err
+
+    def test_a_port_that_is_taken_is_told_in_one_line(self, command, site, taken):
+        """As every error."""
+        says(command(*arguments("site_to_run:app", "--port", taken)), 2, "cannot listen on")
+
+    def test_a_port_that_is_taken_is_told_with_gunicorn_too(self, command, site, taken):
+        """The same line and the same status."""
+        pytest.importorskip("gunicorn")
+        result = command(*arguments("site_to_run:app", "--server", "gunicorn", "--port", taken), seconds=2)
+        assert result.status == 2
+        assert "scopeware: cannot listen on" in result.err
+
+    def test_gunicorn_prints_the_port_that_it_got(self, server, site):
+        """As werkzeug's server does."""
+        pytest.importorskip("gunicorn")
+        running = server(
+            *arguments("site_to_run:app", "--server", "gunicorn", "--port", "0"), wait_for=r"app on http\S+"
+        )
+        assert running.port != 0
+
+    def test_without_gunicorn_it_says_how_to_get_it(self, cli, here, monkeypatch):
+        """It is an extra."""
+        monkeypatch.setitem(sys.modules, "gunicorn.app.base", None)
+        result = cli(*arguments("site_to_run:app", "--server", "gunicorn"))
+        says(result, 2, "--server: gunicorn is not installed; run `pip install gunicorn`")
+
+
+class TestOutputNobodyReads:
+    def test_requests_are_served_when_nobody_reads_the_lines(self, server, site, tokens):
+        """``scopeware run … | head -1`` must not take the application down."""
+        reader, _ = tokens
+        unread, output = os.pipe()
+        os.close(unread)
+        try:
+            running = server(*arguments("site_to_run:app", "--port", "0"), output=output)
+        finally:
+            os.close(output)
+        assert running.ask("GET", "/elsewhere")[0] == 200
+        assert running.ask("GET", "/api/things", reader)[0] == 200

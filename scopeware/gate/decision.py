@@ -50,7 +50,7 @@ STATUS: dict[Code, int] = {
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Allowed:
     """The application may be called."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, final
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from ..errors import ConfigurationError
 from ..policy import AmbiguousPath, Policy, Requirement
@@ -413,7 +413,7 @@ def _scope_headers(context: Context) -> list[tuple[str, str]]:
 
 def _overrides_method(environ: WSGIEnvironment) -> bool:
     """Whether the request asks to be taken for one of another method, in a header or in the query."""
-    return any(name in environ for name in _OVERRIDES) or "_method=" in environ.get("QUERY_STRING", "")
+    return any(name in environ for name in _OVERRIDES) or "_method=" in unquote(environ.get("QUERY_STRING", ""))
 
 
 def _is_preflight(environ: WSGIEnvironment) -> bool:

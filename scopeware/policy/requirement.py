@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, final
 
@@ -63,11 +64,15 @@ class Requirement:
         return any(need and not need & ~bits for need in self.alternatives)
 
     def scope_lists(self) -> tuple[tuple[str, ...], ...]:
-        """The alternatives as scopes, each sorted."""
-        lists = [self.vocabulary.words(need) for need in self.alternatives]
-        if self.also is not None:
-            lists = [(*mine, *theirs) for mine in lists or [()] for theirs in self.also.scope_lists() or ((),)]
-        return tuple(tuple(sorted(set(scopes))) for scopes in lists if scopes)
+        """The alternatives as scopes, each sorted; with what is needed also."""
+        return tuple(tuple(sorted(self.vocabulary.words(need))) for need in self._needs())
+
+    def _needs(self) -> tuple[int, ...]:
+        if self.also is None:
+            return self.alternatives
+        closed = self.vocabulary.closure
+        pairs = itertools.product(self.alternatives or (0,), self.also._needs() or (0,))
+        return tuple(need for mine, theirs in pairs if (need := closed(mine) | closed(theirs)))
 
     def missing(self, bits: int) -> tuple[str, ...]:
         """The scopes that bits lack of the alternative they come nearest to, sorted; empty if none are lacking."""

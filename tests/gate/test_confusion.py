@@ -112,10 +112,10 @@ class Behind:
         if asked is None:
             return True
         # To read is what a method needs that reads; whoever was asked to be able to write is able to read.
-        enough = [((f"write:{needed}",),)]
+        enough = {f"write:{needed}"}
         if method.upper() in ("GET", "HEAD", "OPTIONS"):
-            enough.append(((f"read:{needed}",),))
-        return asked not in enough
+            enough.add(f"read:{needed}")
+        return not asked or not all(enough & set(scopes) for scopes in asked)
 
 
 class _Nothing:

@@ -118,6 +118,13 @@ def test_a_category_alone_suggests_only_the_actions_it_has():
     assert vocabulary.unknown("user").suggestions == ("read:user", "write:user")
 
 
+@pytest.mark.parametrize("word", ["use", "users", f"{'x' * 30}:usr"])
+def test_a_category_that_is_nearly_one_suggests_what_it_has(word):
+    """Where no whole word is near, half of it may be; where neither is, nothing is suggested."""
+    assert GITEA.unknown(word).suggestions == ("read:user", "write:user")
+    assert GITEA.unknown(word.replace("us", "zz")).suggestions == ()
+
+
 @pytest.mark.parametrize("word", ["write", "write:"])
 def test_an_action_alone_suggests_the_first_three_scopes_it_has(word):
     """Half a scope is completed by way of example, not by the whole list."""

@@ -127,6 +127,16 @@ def test_a_pattern_that_matches_nothing_is_refused_with_its_role():
     assert caught.value.problem == "the pattern `-*:admn` matches no scope; did you mean `admin`?"
 
 
+@pytest.mark.parametrize("patterns", [["read:*"], None, 5, True, {"read": "*"}])
+def test_patterns_of_a_role_are_text(patterns):
+    """A list that a policy file may hold is refused with its place, not read letter by letter."""
+    with pytest.raises(VocabularyError) as caught:
+        Roles(GITEA, {"own": patterns})
+    assert caught.value.where == "roles.own"
+    assert caught.value.problem == 'expected patterns such as "read:*"'
+    assert Roles(GITEA, {"own": "read:*"})["own"].covers("read:user")
+
+
 def test_parts_of_the_administrators_category_are_for_administrators_too():
     """A part goes with its whole; a category that only begins with the same letters does not."""
     vocabulary = Vocabulary("v", ["user", "admin", "admin.users", "admin.users.keys", "admins"], admin=["admin"])

@@ -320,6 +320,16 @@ def test_head_cannot_be_told_apart_from_get(methods):
     assert caught.value.problem == "HEAD always decides as GET"
 
 
+def test_the_methods_that_are_told_apart_can_be_listed():
+    """All that differ from the rest, however they came about; the rest has no name."""
+    assert Vocabulary("v", ["user"]).methods == READS
+    assert Vocabulary("v", ["user"], actions=CRUD).methods == (*READS, "POST", "PUT", "PATCH", "DELETE")
+    own = Vocabulary("v", ["user"], methods={"FROB": ["read"], "*": ["write"]})
+    assert "FROB" in own.methods
+    assert "*" not in own.methods
+    assert "POST" not in own.methods
+
+
 @pytest.mark.parametrize("method", ["get", "Get", "", "GET POST", "GET,POST", "GET\n", "**", "M-SEARCH", "GÉT", "G3T"])
 def test_a_method_that_no_request_matches_is_refused(method):
     """A key in the wrong case would have no effect; any upper-case word is a method."""

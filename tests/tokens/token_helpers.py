@@ -1,0 +1,192 @@
+"""What the tests of tokens share: raw SQL, another process, questions and answers as text."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import sqlite3
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from scopeware.tokens import LiveToken, Refusal, StoreUnavailable, TokenStore
+
+
+def answer(store: TokenStore, secret: str) -> str:
+    """What `store` says to `secret`: its scopes, the code of a refusal, or that it cannot say."""
+    try:
+        found = store.authenticate(secret)
+    except StoreUnavailable:
+        return "unavailable"
+    return found.code if isinstance(found, Refusal) else str(found.scopes)
+
+
+def may_do_nothing(store: TokenStore, secret: str) -> bool:
+    """Whether `secret` is refused, or recognised and good for nothing."""
+    found = store.authenticate(secret)
+    return isinstance(found, Refusal) or (not found.scopes and not found.bits)
+
+
+def accepted(store: TokenStore, secret: str) -> LiveToken:
+    """The token, where `secret` is accepted."""
+    found = store.authenticate(secret)
+    assert isinstance(found, LiveToken), found
+    return found
+
+
+def reading_connection(store: TokenStore) -> sqlite3.Connection:
+    """The connection through which this thread reads for requests."""
+    store._database.select("SELECT 1")
+    return store._database._local.reader.connection
+
+
+def trace(store: TokenStore) -> list[str]:
+    """Every statement that requests of this thread run from now on."""
+    statements: list[str] = []
+    reading_connection(store).set_trace_callback(statements.append)
+    return statements
+
+
+def url_of(path: Path) -> str:
+    """The URL of the database file at `path`."""
+    return f"sqlite:///{path}"
+
+
+@contextmanager
+def raw(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that scopeware knows nothing of, as a person with the sqlite3 shell has it."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=5)) as connection:
+        connection.execute("PRAGMA synchronous = off")
+        yield connection
+
+
+def run_sql(path: Path, *statements: str) -> None:
+    """Run statements on a connection of their own, one after the other."""
+    with raw(path) as connection:
+        for statement in statements:
+            connection.execute(statement).fetchall()
+
+
+def rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All that is in the tables."""
+    with raw(path) as connection:
+        return {
+            table: connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
+            for table in ("owner", "token", "generation")
+        }
+
+
+def bytes_on_disk(path: Path) -> bytes:
+    """The bytes of a database and of the files beside it, read by another process: to open and close them in this
+    one would drop the locks that SQLite holds on them here (POSIX advisory locks)."""
+    files = sorted(str(file) for file in path.parent.glob(f"{path.name}*"))
+    assert files
+    return subprocess.run(["cat", *files], check=True, capture_output=True).stdout
+
+
+def in_child(function: Callable[[], Any], seconds: int = 20) -> Any:
+    """What `function` returns in a forked child; a child that fails, or hangs for `seconds`, fails the test."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            os.close(reading)
+            signal.alarm(seconds)
+            with open(writing, "wb") as pipe:
+                pickle.dump(function(), pipe)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        sent = pipe.read()
+    _, status = os.waitpid(child, 0)
+    assert status == 0, f"the child ended with {status}"
+    return pickle.loads(sent)
+
+
+def run_script(script: str, *arguments: object, seconds: int = 15) -> str:
+    """What a script of its own prints; one that fails, crashes or hangs fails the test, and leaves no child behind."""
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(),
+        start_new_session=True,
+    ) as process:
+        try:
+            printed, complained = process.communicate(timeout=seconds)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, f"the script ended with {process.returncode}: {complained[-2_000:]}"
+    return printed
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+class Elsewhere:
+    """Another process, started from scratch, that keeps stores open and answers for them."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=_environment(),
+        )
+
+    def ask(self, path: Path, secret: str) -> str:
+        """What that process answers to `secret`."""
+        return self._call("ask", url_of(path), secret)
+
+    def do(self, path: Path, method: str, *arguments: Any) -> str:
+        """Call a method of the store over there."""
+        return self._call(method, url_of(path), *arguments)
+
+    def _call(self, *command: Any) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, "the other process has ended"
+        return json.loads(line)
+
+    def end(self) -> None:
+        """Let it end by itself."""
+        with self._process as process:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(timeout=10)
+
+
+def _serve() -> None:
+    stores: dict[str, TokenStore] = {}
+    for line in sys.stdin:
+        method, url, *arguments = json.loads(line)
+        try:
+            if url not in stores:
+                stores[url] = TokenStore.connect(url)
+            store = stores[url]
+            said = answer(store, *arguments) if method == "ask" else str(getattr(store, method)(*arguments))
+        except Exception as error:
+            said = repr(error)
+        print(json.dumps(said), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

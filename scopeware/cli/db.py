@@ -21,6 +21,7 @@ def upgrade(database: str, as_json: bool) -> None:
     """Create the tables, or bring them up to date; each step whole or not at all."""
     opened = Database(path_of(database))
     opened.create()
+    opened.set_up()
     with opened.session():
         applied = schema.upgrade(opened.peewee)
     if as_json:

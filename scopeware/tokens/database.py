@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -23,7 +23,6 @@ _BUSY_SECONDS = 5
 _FORK_SECONDS = 1.0
 """How long a fork waits for other threads to come out of SQLite."""
 _PRAGMAS = {
-    "journal_mode": "wal",
     # A revocation that was reported must survive a power cut; tokens are written rarely.
     "synchronous": "full",
     "foreign_keys": 1,
@@ -65,6 +64,8 @@ def path_of(url: str) -> str:
         what = f"{quoted(parts.scheme)} is no SQLite database" if parts.scheme else "this is no SQLite database"
         raise ConfigurationError(f"{what}; write sqlite:///tokens.db, or sqlite:////absolute/path.db", where="database")
     name = known.pop("database")
+    if parts.path in ("", "/"):
+        raise ConfigurationError("it names no file; write sqlite:///tokens.db", where="database")
     if known or parts.fragment or not isinstance(name, str):
         raise ConfigurationError("nothing may follow the file's name, nor come before it", where="database")
     if name != MEMORY and name.startswith("file:"):
@@ -124,6 +125,7 @@ class Database:
         self._local = threading.local()
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._sessions = 0
+        self._held = False
         self._anchor: _Reader | None = None
         self.stamp: Stamp = NO_STAMP
         """What differs after every commit, by whomever. It is set up by :meth:`watch`, and again after every close:
@@ -147,6 +149,35 @@ class Database:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
             raise StoreUnavailable(error.strerror or str(error), self.path) from error
+
+    def set_up(self) -> None:
+        """Put the file into WAL mode, where it stays: readers and a writer do not wait for each other then.
+
+        :raises StoreUnavailable: it cannot be opened, is no database, or keeps no WAL.
+        """
+        if self.path == MEMORY:
+            return
+        self._check_place()
+        until = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                with closing(self._connect()) as connection:
+                    (mode,) = connection.execute("PRAGMA journal_mode = wal").fetchone()
+                break
+            except sqlite3.OperationalError as error:
+                # SQLite itself does not wait for this one.
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise self.unavailable(error) from error
+                time.sleep(0.02)
+            except sqlite3.Error as error:
+                raise self.unavailable(error) from error
+        if mode != "wal":
+            raise StoreUnavailable(f"it cannot be put into WAL mode, and stays in {mode} mode", self.path)
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self._uri, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None, uri=True
+        )
 
     # -- reading
 
@@ -179,8 +210,8 @@ class Database:
             reader.busy = False
 
     def _new_reader(self) -> _Reader:
-        self._may_go_on.wait(_FORK_SECONDS)
-        reader = self._local.reader = self._open()
+        with self._in_session():
+            reader = self._local.reader = self._open()
         return reader
 
     def _open(self) -> _Reader:
@@ -188,12 +219,8 @@ class Database:
             self.peewee.connect(reuse_if_open=True)
             return _Reader(self.peewee.connection(), self._era, shared=True)
         self._check_place()
-        connection = sqlite3.connect(
-            self._uri, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None, uri=True
-        )
-        reader = _Reader(connection, self._era, shared=False)
-        connection.execute("PRAGMA journal_mode = wal").close()
-        connection.execute("PRAGMA query_only = 1").close()
+        reader = _Reader(self._connect(), self._era, shared=False)
+        reader.connection.execute("PRAGMA query_only = 1").close()
         self._readers.add(reader)
         return reader
 
@@ -201,13 +228,18 @@ class Database:
 
     def watch(self) -> Stamp:
         """Set :attr:`stamp` up, if need be. One that is new says nothing about what an older one said."""
+        self._may_go_on.wait(_FORK_SECONDS)
         with self._lock:
             if self.stamp is NO_STAMP and self.path != MEMORY:
                 # Kept open, so that the WAL index stays the same file for as long as a stamp looks at it.
                 self._anchor = self._open()
-                self._anchor.connection.execute("PRAGMA user_version").fetchall()
+                connection = self._anchor.connection
+                connection.execute("PRAGMA user_version").fetchall()
                 self._identity = self._identify()
-                self.stamp = wal_index_stamp(self.path) or data_version_stamp(self._anchor.connection)
+                # Beside a database in another mode, a WAL index would be a leftover that never changes.
+                in_wal_mode = connection.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+                stamp = wal_index_stamp(self.path) if in_wal_mode else None
+                self.stamp = stamp or data_version_stamp(connection)
             return self.stamp
 
     def check_in_place(self) -> None:
@@ -300,6 +332,7 @@ class Database:
         until = time.monotonic() + _FORK_SECONDS
         while time.monotonic() < until and (self._sessions or any(reader.busy for reader in list(self._readers))):
             time.sleep(0.0005)
+        self._held = self._lock.acquire(timeout=_FORK_SECONDS)
         self._local.__dict__.pop("reader", None)
         self.stamp = NO_STAMP
         self._anchor = None
@@ -307,6 +340,9 @@ class Database:
 
     def after_fork_in_parent(self) -> None:
         """Let the others go on."""
+        if self._held:
+            self._held = False
+            self._lock.release()
         self._forking = False
         self._may_go_on.set()
 

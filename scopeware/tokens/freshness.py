@@ -77,7 +77,18 @@ def data_version_stamp(connection: sqlite3.Connection) -> Stamp:
     lock = threading.Lock()
 
     def stamp() -> object:
-        with lock:
-            return connection.execute("PRAGMA data_version").fetchone()[0]
+        try:
+            with lock:
+                return connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error:
+            return object()
 
     return stamp
+
+
+def _start_over() -> None:
+    global _mappings_lock  # noqa: PLW0603
+    _mappings_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_start_over)

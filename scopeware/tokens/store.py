@@ -97,6 +97,7 @@ class TokenStore:
         try:
             if migrate:
                 database.create()
+                database.set_up()
             store = cls(database, vocabulary=vocabulary, roles=roles, prefix=prefix, cache_size=cache_size)
             with database.session():
                 if migrate:

@@ -718,7 +718,6 @@ def test_failing_writes_disturb_no_requests(path):
     assert run_script(FAILING_WRITES, path, seconds=8) == "[]\n"
 
 
-@pytest.mark.xfail(reason="a fork while another thread opens a connection: the child may hang", strict=False)
 @pytest.mark.parametrize("size", [100, 0], ids=["with-memory", "without"])
 def test_forks_disturb_no_requests(size, path):
     """A server with four busy threads forks for two seconds; its requests and its children's are all accepted."""

@@ -176,7 +176,6 @@ def migrate_at_once(path, barrier, channel):
 NO_WAITING = "switching to write-ahead logging does not wait for a lock"
 
 
-@pytest.mark.xfail(reason=NO_WAITING, strict=True)
 def test_a_new_file_that_another_process_is_writing_is_waited_for(path):
     """Of two that start at once, the second one waits for the first one's transaction."""
     with raw(path) as connection, ThreadPoolExecutor(1) as pool:
@@ -188,7 +187,6 @@ def test_a_new_file_that_another_process_is_writing_is_waited_for(path):
         opening.result().close()
 
 
-@pytest.mark.xfail(reason=NO_WAITING, strict=False)
 def test_processes_that_migrate_at_once_do_not_disturb_each_other(tmp_path):
     """One does it, the others find it done; no one fails."""
     for turn in range(5):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, final
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import unquote
 
 from ..errors import ConfigurationError
 from ..policy import AmbiguousPath, Policy, Requirement
 from ..scopes.suggest import quoted
 from ..tokens import LiveToken, NoSuchOwner, Refusal, StoreUnavailable, TokenStore, wsgi_text
 from . import guards
-from .answers import CONSTANT_STYLES, Answer, Style, challenges, headers, problem, style_named
+from .answers import Style, style_named
 from .context import ENVIRON_KEY, Context
 from .credentials import AmbiguousCredentials, CredentialReader, ForeignCredential, Strip
 from .decision import ALLOWED, ANONYMOUS, PREFLIGHT, REFUSALS, Caller, Decision, Denied, judge, refused
+from .destination import destination_path
+from .refusals import Refusals, Rendered, scope_headers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -26,14 +28,10 @@ Identify = Callable[["WSGIEnvironment"], str | None]
 Visibility = Callable[["WSGIEnvironment", str | None], str | None]
 Observer = Callable[["WSGIEnvironment", Context], None]
 
-Rendered = tuple[str, list[tuple[str, str]], bytes]
-
 _NO_CONTENT = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "0")]
-_MOST_RENDERED = 1024
 _NAMESPACE = "SCOPEWARE"
 _REMOTE_LOOKALIKES = ("HTTP_REMOTE_USER", "HTTP_X_REMOTE_USER")
 _OVERRIDES = ("HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_X_HTTP_METHOD", "HTTP_X_METHOD_OVERRIDE")
-_PORTS = {"http": ":80", "https": ":443"}
 
 
 @final
@@ -81,9 +79,9 @@ class Scopeware:
         self._identify = identify
         self._visibility = visibility
         self._observe = observe
-        self._style = answers if callable(answers) else style_named(answers or self.options.answers)
         self._credentials = CredentialReader(self.options, f"{store.prefix}_")
-        self._vary = ", ".join(self._credentials.places)
+        style = answers if callable(answers) else style_named(answers or self.options.answers)
+        self._refusals = Refusals(self.options, style, self._credentials.places)
         self._refuses_override = self.options.method_override == "refuse"
         self._strips = not self.options.forward_token
         self._scope_headers = self.options.scope_headers
@@ -92,7 +90,6 @@ class Scopeware:
         self._mounted = policy.requirement_when_mounted
         self._authenticate = store.authenticate
         self._find = self._credentials.find
-        self._rendered: dict[tuple[object, ...], Rendered] = {}
         guards.register(self)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -104,9 +101,10 @@ class Scopeware:
             logger.exception("the gate failed")
             context = self._denied(environ, Denied("internal_error", "the gate failed"))
         if context is not None:
-            if context.decision is PREFLIGHT:
+            decision = context.decision
+            if decision is PREFLIGHT and self.mode == "enforce":
                 return self._answer_preflight(environ, start_response)
-            if context.decision is not ALLOWED and not self.lets_pass(environ, context.decision):
+            if decision is not ALLOWED and decision is not PREFLIGHT and not self.lets_pass(environ, decision):
                 return self._refuse(environ, start_response, context)
             if self._scope_headers and context.token is not None:
                 start_response = self._with_scope_headers(start_response, context)
@@ -216,7 +214,7 @@ class Scopeware:
     def _judge_destination(self, environ: WSGIEnvironment, context: Context, caller: Caller) -> Decision:
         """COPY and MOVE write at their destination, too (RFC 4918 9.8.3): it is judged like the path itself."""
         try:
-            raw_path = _destination(environ)
+            raw_path = destination_path(environ)
             requirement = self._requirement(environ["REQUEST_METHOD"], raw_path)
         except AmbiguousPath as error:
             return Denied("ambiguous_destination", f"the destination has no one reading: {error.reason}")
@@ -233,7 +231,7 @@ class Scopeware:
         if "HTTP_DESTINATION" not in environ:
             return None
         try:
-            raw_path = _destination(environ)
+            raw_path = destination_path(environ)
             requirement = self._requirement(environ["REQUEST_METHOD"], raw_path)
         except AmbiguousPath as error:
             return self._denied(environ, Denied("ambiguous_destination", error.reason))
@@ -337,78 +335,16 @@ class Scopeware:
 
     def refusal(self, environ: WSGIEnvironment, context: Context) -> Rendered:
         """The status line, the headers and the body of the answer to a request that was denied."""
-        decision = context.decision
-        if not isinstance(decision, Denied):
-            raise AssertionError("only what was denied is refused")
-        basic = self.options.basic and environ.get("HTTP_X_REQUESTED_WITH") != "XMLHttpRequest"
-        if self._style not in CONSTANT_STYLES or "text/html" in environ.get("HTTP_ACCEPT", ""):
-            return self._render(environ, context, decision, basic)
-        token = context.token
-        # PERF: the same refusals come again and again. (The policy keeps its requirements, so no id is used twice.)
-        key = (id(context.requirement), decision, token.scopes.bits if token else 0, context.public_only, basic)
-        known = self._rendered.get(key)
-        if known is None:
-            known = self._render(environ, context, decision, basic)
-            if context.requirement is None or context.requirement.group:
-                if len(self._rendered) >= _MOST_RENDERED:
-                    self._rendered.clear()
-                self._rendered[key] = known
-        status, lines, body = known
-        return status, lines.copy(), body
-
-    def _render(self, environ: WSGIEnvironment, context: Context, decision: Denied, basic: bool) -> Rendered:
-        answer = _answer(decision, context)
-        try:
-            content_type, body = self._style(answer, environ)
-        except Exception:
-            logger.exception("the answer style failed")
-            content_type, body = problem(answer, environ)
-        lines = headers(answer, content_type, body, self._vary)
-        lines += challenges(answer, self.options.realm, basic=basic)
-        if self._scope_headers and context.token is not None:
-            lines += _scope_headers(context)
-        return f"{answer.status} {answer.title}", lines, body
+        return self._refusals.render(environ, context)
 
     @staticmethod
     def _with_scope_headers(start_response: StartResponse, context: Context) -> StartResponse:
-        extra = _scope_headers(context)
+        extra = scope_headers(context)
 
         def start(status: str, lines: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
             return start_response(status, [*lines, *extra], exc_info)
 
         return start
-
-
-def _answer(decision: Denied, context: Context) -> Answer:
-    required: tuple[str, ...] = ()
-    alternatives: tuple[tuple[str, ...], ...] = ()
-    if context.requirement is not None and decision.code in ("insufficient_scope", "public_only"):
-        alternatives = context.requirement.scope_lists()
-        required = alternatives[0] if alternatives else ()
-    return Answer(
-        status=decision.status,
-        code=decision.code,
-        detail=decision.detail,
-        required_scopes=required,
-        alternatives=alternatives,
-        available_scopes=_words(context.token) if context.token is not None else (),
-        group=context.group,
-    )
-
-
-def _words(token: LiveToken) -> tuple[str, ...]:
-    return tuple(str(token.scopes).split(",")) if token.scopes or token.public_only else ()
-
-
-def _scope_headers(context: Context) -> list[tuple[str, str]]:
-    """What GitHub tells clients about their token, and about what is asked here."""
-    lines = []
-    if context.token is not None:
-        lines.append(("X-OAuth-Scopes", ", ".join(_words(context.token))))
-    if context.requirement is not None:
-        needed = context.requirement.scope_lists()
-        lines.append(("X-Accepted-OAuth-Scopes", ", ".join(needed[0]) if needed else ""))
-    return lines
 
 
 def _overrides_method(environ: WSGIEnvironment) -> bool:
@@ -423,25 +359,3 @@ def _is_preflight(environ: WSGIEnvironment) -> bool:
         and "HTTP_ORIGIN" in environ
         and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
     )
-
-
-def _destination(environ: WSGIEnvironment) -> str:
-    """The path of the ``Destination`` header, decoded as servers decode paths.
-
-    :raises AmbiguousPath: it is not one URL or absolute path of this host.
-    """
-    header = environ["HTTP_DESTINATION"].strip()
-    try:
-        url = urlsplit(header)
-    except ValueError:
-        raise AmbiguousPath("it is no URL") from None
-    if url.query or url.fragment or "," in url.netloc:
-        raise AmbiguousPath("it is no plain path")
-    if url.scheme or url.netloc:
-        default = _PORTS.get(url.scheme.lower())
-        host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
-        if default is None or url.netloc.lower().removesuffix(default) != host.lower().removesuffix(default):
-            raise AmbiguousPath("it names another host")
-    if not url.path.isascii() or not url.path.startswith("/"):
-        raise AmbiguousPath("it is no absolute path")
-    return unquote_to_bytes(url.path).decode("latin-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -17,6 +18,8 @@ from peewee import IntegrityError, PeeweeException, SqliteDatabase
 from ..errors import ConfigurationError, ScopewareError
 from ..scopes.suggest import quoted
 from .freshness import NO_STAMP, Stamp, data_version_stamp, wal_index_stamp
+
+logger = logging.getLogger("scopeware.tokens")
 
 MEMORY = ":memory:"
 _BUSY_SECONDS = 5
@@ -197,7 +200,7 @@ class Database:
         # INVARIANT: whoever is busy said so before looking whether someone forks; who forks, the other way around.
         reader.busy = True
         try:
-            if self._forking:
+            while self._forking:
                 reader.busy = False
                 self._may_go_on.wait(_FORK_SECONDS)
                 reader.busy = True
@@ -247,9 +250,10 @@ class Database:
 
         :raises StoreUnavailable: one was removed, replaced or emptied.
         """
-        if self._identity is not None and self._identify() != self._identity:
-            self.close()
-            raise StoreUnavailable("its files were removed or replaced", self.path)
+        with self._lock:
+            if self._identity is not None and self._identify() != self._identity:
+                self.close()
+                raise StoreUnavailable("its files were removed or replaced", self.path)
 
     def _identify(self) -> tuple[object, object]:
         return _inode(self.path), _inode(f"{self.path}-shm")
@@ -330,13 +334,24 @@ class Database:
         self._may_go_on.clear()
         self._forking = True
         until = time.monotonic() + _FORK_SECONDS
-        while time.monotonic() < until and (self._sessions or any(reader.busy for reader in list(self._readers))):
+        while not self._is_quiet():
+            if time.monotonic() > until:
+                logger.warning("a process forks while a thread of it is inside of SQLite, which may not survive that")
+                break
             time.sleep(0.0005)
-        self._held = self._lock.acquire(timeout=_FORK_SECONDS)
         self._local.__dict__.pop("reader", None)
         self.stamp = NO_STAMP
         self._anchor = None
         self._identity = None
+
+    def _is_quiet(self) -> bool:
+        """Whether no thread is inside of SQLite; then the lock is kept, so that none goes in."""
+        if not self._lock.acquire(timeout=_FORK_SECONDS):
+            return False
+        self._held = not self._sessions and not any(reader.busy for reader in list(self._readers))
+        if not self._held:
+            self._lock.release()
+        return self._held
 
     def after_fork_in_parent(self) -> None:
         """Let the others go on."""

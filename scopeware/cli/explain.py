@@ -10,7 +10,7 @@ from ..gate.decision import ANONYMOUS, Caller, Decision, Denied, judge
 from ..policy import AmbiguousPath, Policy, Requirement
 from ..scopes import DEFAULT_ROLE
 from ..tokens import LiveToken
-from .output import DENIED, FINE, json_option, print_json, print_table
+from .output import DENIED, FINE, database_option, json_option, open_store, print_json, print_table
 
 
 @click.command()
@@ -18,12 +18,23 @@ from .output import DENIED, FINE, json_option, print_json, print_table
 @click.argument("method")
 @click.argument("path")
 @click.option("--scopes", help="Decide for a token with these scopes; else for someone without a token.")
+@click.option("--token", metavar="ID", type=click.IntRange(1, 2**63 - 1), help="Decide for this token of the database.")
+@database_option
 @click.option("--owner", default="someone", show_default=True, help="Whose token it is.")
 @click.option("--role", default=DEFAULT_ROLE, show_default=True, help="That owner's role.")
 @click.option("--public", is_flag=True, help="Take what the request is about for public.")
 @json_option
 def explain(
-    policy: str, method: str, path: str, scopes: str | None, owner: str, role: str, public: bool, as_json: bool
+    policy: str,
+    method: str,
+    path: str,
+    scopes: str | None,
+    token: int | None,
+    database: str,
+    owner: str,
+    role: str,
+    public: bool,
+    as_json: bool,
 ) -> int:
     """Say which group covers a request, what it needs, and the decision. Exits 1 if it is denied.
 
@@ -31,13 +42,20 @@ def explain(
     scopeware explain scopes.toml DELETE /api/v1/repos/a/b/issues/3 --scopes read:issue
     """
     loaded = Policy.load(policy)
+    if scopes is not None and token is not None:
+        raise click.UsageError("give --scopes or --token, not both")
     caller = ANONYMOUS
+    if token is not None:
+        info = open_store(database, loaded).show(token)
+        if info.status != "live":
+            raise click.UsageError(f"token {token} does not work: {info.status}")
+        scopes, owner, role = info.scopes.as_granted, info.owner, info.owner_role
     if scopes is not None:
         granted = loaded.vocabulary.parse(scopes) & loaded.roles.ceiling(loaded.roles.check(role))
-        token = LiveToken(
+        explained = LiveToken(
             token_id=0, name="explained", owner=owner, role=role, scopes=granted, expires_at=0.0, generation=0
         )
-        caller = Caller(token, owner, role)
+        caller = Caller(explained, owner, role)
     facts = _facts(loaded, method, path, caller, public)
     if as_json:
         print_json(facts)
@@ -69,7 +87,7 @@ def _facts(policy: Policy, method: str, path: str, caller: Caller, public: bool)
         "public_only": requirement.public_only,
         **_needs(requirement, caller),
     }
-    return facts | _decided(judge(requirement, caller, lambda: params, lambda: public))
+    return facts | _decided(judge(requirement, caller, lambda rule: policy.params(rule, raw_path), lambda _: public))
 
 
 def _needs(requirement: Requirement, caller: Caller) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def cli() -> None:
     scopeware token create --owner alice --name ci --scopes read:user
     scopeware explain scopes.toml DELETE /api/v1/user --scopes read:user
 
-    The database and the policy may also stand in SCOPEWARE_DATABASE and SCOPEWARE_POLICY.
+    The database and the policy can also be set by SCOPEWARE_DATABASE and SCOPEWARE_POLICY.
 
     Exit status: 0 fine, 1 denied or findings, 2 wrong usage or configuration, 3 a store out of reach.
     """

@@ -40,7 +40,7 @@ def list_(policy: str | None, database: str, as_json: bool) -> None:
             ((info.name, info.role, "active" if info.active else "inactive", info.created_at) for info in owners),
         )
     else:
-        click.echo("no owners", err=True)
+        click.echo(f"no owners in {database}", err=True)
 
 
 @owner.command(name="set-role")

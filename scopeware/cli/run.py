@@ -68,9 +68,8 @@ def run(
 
     def ready(url: str) -> None:
         guarded = f"{url}{loaded.prefix}/"
-        click.echo(
-            f"{application} on {url}; guarded: {guarded} ({len(loaded.groups)} groups); Ctrl-C ends it", err=True
-        )
+        count = f"{len(loaded.groups)} group{'' if len(loaded.groups) == 1 else 's'}"
+        click.echo(f"{application} on {url}; guarded: {guarded} ({count}); tokens: {database}", err=True)
 
     if server == "werkzeug":
         end_on_signals()

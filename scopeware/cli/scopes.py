@@ -34,7 +34,7 @@ def list_(policy: str | None, as_json: bool) -> None:
 @policy_option
 @json_option
 def normalize(text: tuple[str, ...], policy: str | None, as_json: bool) -> None:
-    """Print scopes in their one canonical spelling, a line each TEXT.
+    """Print scopes in their one canonical spelling, one line per TEXT.
 
     \b
     scopeware scopes normalize "write:user read:user,public-only"    prints public-only,write:user

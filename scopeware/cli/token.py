@@ -55,10 +55,10 @@ def create(
     if quiet:
         return
     made = issued.token
-    until = f"until {text(made.expires_at)} UTC" if made.expires_at else "for ever"
+    until = f"until {text(made.expires_at)} UTC" if made.expires_at else "without expiry"
     click.echo(f"token {made.id} of {made.owner}: {made.scopes}, {until}; the secret is not shown again", err=True)
     if made.effective != made.scopes:
-        click.echo(f"the role `{made.owner_role}` leaves of that: {made.effective or 'nothing'}", err=True)
+        click.echo(f"the role `{made.owner_role}` limits this to: {made.effective or 'nothing'}", err=True)
 
 
 @token.command(name="list")
@@ -74,13 +74,13 @@ def list_(owner: str | None, dead: bool, policy: str | None, database: str, as_j
         print_json([as_dict(info) for info in tokens])
     elif tokens:
         print_table(
-            ("id", "owner", "name", "scopes", "ends in", "status", "expires"),
+            ("id", "owner", "name", "scopes", "secret", "status", "expires"),
             (
                 (
                     info.id,
                     info.owner,
                     info.name,
-                    info.scopes,
+                    str(info.scopes) or "nothing",
                     f"...{info.hint}",
                     info.status,
                     info.expires_at or "never",
@@ -89,7 +89,7 @@ def list_(owner: str | None, dead: bool, policy: str | None, database: str, as_j
             ),
         )
     else:
-        click.echo("no tokens", err=True)
+        click.echo(f"no tokens in {database}", err=True)
 
 
 @token.command()
@@ -149,10 +149,10 @@ def _rows(info: TokenInfo) -> list[tuple[str, object]]:
     return [
         ("owner", f"{info.owner} ({info.owner_role}{'' if info.owner_active else ', inactive'})"),
         ("name", info.name),
-        ("requested", info.scopes),
+        ("requested", ",".join([*(str(info.scopes),) * bool(info.scopes), *info.unknown_scopes])),
         ("effective", str(info.effective) or "nothing"),
         ("unknown", ",".join(info.unknown_scopes)),
-        ("ends in", f"...{info.hint}"),
+        ("secret", f"...{info.hint}"),
         ("status", info.status),
         ("created", info.created_at),
         ("expires", info.expires_at or "never"),

@@ -35,8 +35,8 @@ _HELP: dict[Code, str] = {
     "session_required": "sign in with your browser",
     "store_unavailable": "nothing was done; try again in a few seconds",
     "token_expired": "make a new token",
-    "token_invalid": "check that the whole token was copied, or make a new one",
-    "token_required": "send a token: `Authorization: Bearer <token>`",
+    "token_invalid": "send the whole token as `Authorization: Bearer <token>`, or make a new one",
+    "token_required": "send a token in the header `Authorization: Bearer <token>`",
     "token_revoked": "make a new token",
     "unmatched": "check the path; whoever runs this service can add a rule for it",
 }
@@ -54,6 +54,7 @@ class Answer:
     :param alternatives: all such lists.
     :param available_scopes: those of the token that was sent.
     :param group: the path of the group that decided, as the policy writes it.
+    :param description: what the policy says about that group.
     """
 
     status: int
@@ -63,6 +64,7 @@ class Answer:
     alternatives: tuple[tuple[str, ...], ...] = ()
     available_scopes: tuple[str, ...] = ()
     group: str = ""
+    description: str = ""
 
     @property
     def title(self) -> str:
@@ -100,6 +102,8 @@ def problem(answer: Answer, environ: WSGIEnvironment) -> tuple[str, bytes]:
         members["available_scopes"] = answer.available_scopes
     if answer.group:
         members["group"] = answer.group
+    if answer.description:
+        members["description"] = answer.description
     return "application/problem+json", _json(members)
 
 
@@ -201,10 +205,11 @@ def _page(answer: Answer) -> str:
         '<meta name="viewport" content="width=device-width">'
         "<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:4rem auto;padding:0 1rem}"
         "dt{font-weight:600}dd{margin:0 0 .5rem}</style></head>"
-        f"<body><h1>{title}</h1><p>{html.escape(_sentence(answer.detail))}</p>"
-        f"{f'<dl>{listed}</dl>' if listed else ''}<p>{html.escape(_sentence(answer.help))}</p></body></html>\n"
+        f"<body><h1>{title}</h1><p>{_sentence(answer.detail)}</p>"
+        f"{f'<dl>{listed}</dl>' if listed else ''}<p>{_sentence(answer.help)}</p></body></html>\n"
     )
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+    escaped = re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
+    return f"{escaped[:1].upper()}{escaped[1:]}."

@@ -97,9 +97,11 @@ class CredentialReader:
     def _search(self, environ: WSGIEnvironment, header: str | None) -> tuple[str, Strip] | None:
         found: list[tuple[str, Strip]] = []
         foreign = False
+        hidden = False  # something of ours, but not as we take it
         if header:
             ours = self._from_authorization(header)
             foreign = not ours
+            hidden = foreign and self._start in header
             found += [(secret, _strip_authorization) for secret in ours]
         for name in self._headers:
             if value := environ.get(name):
@@ -109,16 +111,18 @@ class CredentialReader:
                     found.append((value.strip(), _Popped(name)))
                 else:
                     foreign = True
+                    hidden = hidden or self._start in value
         if self._query and (query := environ.get("QUERY_STRING")):
             values = self._from_query(query)
             ours = [value for value in values if value.startswith(self._start)]
             foreign = foreign or len(ours) < len(values)
+            hidden = hidden or (not ours and self._start in query)
             found += [(secret, self._strip_query) for secret in ours]
         if len(found) > 1:
             raise AmbiguousCredentials("the request carries more than one token")
         if found:
             return found[0]
-        if foreign and not self._foreign_passes:
+        if hidden or (foreign and not self._foreign_passes):
             raise ForeignCredential("the credential is no token of this service")
         return None
 
@@ -144,9 +148,9 @@ class CredentialReader:
         if not colon:
             return []
         found = [part for part in (user, password) if part.startswith(self._start)]
-        if found == [user] and password not in _OAUTH_BASIC:
+        if (found == [user] and password not in _OAUTH_BASIC) or (not found and self._start in text):
             # Ours, but not as we take it: refused as no token, never passed on.
-            return [f"{user}:"]
+            return [f"{text}:"]
         return found
 
     def _from_query(self, query: str) -> list[str]:

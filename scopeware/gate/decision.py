@@ -52,9 +52,13 @@ STATUS: dict[Code, int] = {
 @final
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The application may be called."""
+    """The application may be called.
+
+    :param preflight: for a CORS preflight: of its answer only the headers go out.
+    """
 
     allowed: Literal[True] = True
+    preflight: bool = False
 
 
 @final
@@ -82,8 +86,7 @@ class Denied:
 Decision = Allowed | Denied
 
 ALLOWED = Allowed()
-PREFLIGHT = Allowed()
-"""For a CORS preflight: the application is called, and of its answer only the headers go out."""
+PREFLIGHT = Allowed(preflight=True)
 TOKEN_REQUIRED = Denied("token_required", "a token is required")
 SESSION_REQUIRED = Denied("session_required", "tokens are not taken here; sign in")
 UNMATCHED = Denied("unmatched", "no rule of the policy covers this path")
@@ -121,14 +124,17 @@ ANONYMOUS = Caller()
 
 
 def judge(
-    requirement: Requirement, caller: Caller, params: Callable[[], dict[str, str]], is_public: Callable[[], bool]
+    requirement: Requirement,
+    caller: Caller,
+    params: Callable[[Requirement], dict[str, str]],
+    is_public: Callable[[Requirement], bool],
 ) -> Decision:
     """Whether the caller meets a requirement.
 
     Everything is denied that is not allowed in so many words.
 
-    :param params: the variables of the path, asked for where whose it is matters.
-    :param is_public: whether what the request is about is known to be public, asked where that matters.
+    :param params: the variables of the path by that requirement's rule, asked for where whose it is matters.
+    :param is_public: whether what the request is about, by that rule, is known to be public; asked where it matters.
     """
     if requirement.also is not None:
         decision = judge(requirement.also, caller, params, is_public)
@@ -146,12 +152,12 @@ def judge(
         if denied is not None:
             return denied
     whose = requirement.owner
-    if whose is not None and caller.role != ADMIN_ROLE and whose.fill(params()) != caller.owner:
+    if whose is not None and caller.role != ADMIN_ROLE and whose.fill(params(requirement)) != caller.owner:
         return OWNER_MISMATCH
     return ALLOWED
 
 
-def _judge_token(requirement: Requirement, token: LiveToken, is_public: Callable[[], bool]) -> Denied | None:
+def _judge_token(requirement: Requirement, token: LiveToken, is_public: Callable[[Requirement], bool]) -> Denied | None:
     if requirement.accept == "session":
         return SESSION_REQUIRED
     if not token.bits or not requirement.met_by(token.bits):
@@ -163,6 +169,6 @@ def _judge_token(requirement: Requirement, token: LiveToken, is_public: Callable
         return Denied("insufficient_scope", f"the token lacks {' and '.join(missing)}")
     if not token.public_only or requirement.public_only == "allow":
         return None
-    if requirement.public_only == "check" and is_public():
+    if requirement.public_only == "check" and is_public(requirement):
         return None
     return PUBLIC_ONLY

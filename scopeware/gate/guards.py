@@ -112,6 +112,8 @@ def _guarded(needs: Callable[[Vocabulary], Requirement], view: Any) -> Any:
         asked_for = replace(needs(gate.policy.vocabulary), public_only=public_only)
         denied = _judge(asked_for, context)
         if denied is None or gate.lets_pass(environ, denied):
+            if not isinstance(context.decision, Denied):
+                gate.make_known(environ, context)
             return None
         asked = Context(gate, context.token, context.owner, asked_for, "", denied)
         return frameworks.respond(arguments, environ, *gate.refusal(environ, asked))
@@ -150,22 +152,22 @@ def _judge(requirement: Requirement, context: Context) -> Denied | None:
         caller = Caller(context.token, context.owner, context.token.role)
     elif context.owner is not None:
         caller = Caller(None, context.owner)
-    decision = judge(requirement, caller, dict, lambda: False)
+    decision = judge(requirement, caller, lambda _: {}, lambda _: False)
     return decision if isinstance(decision, Denied) else None
 
 
 def _gate_and_environ(arguments: tuple[Any, ...]) -> tuple[Scopeware, WSGIEnvironment]:
     environ = frameworks.environ_in(arguments)
     current = _current.get()
-    if environ is None:
-        if current is None:
-            raise GuardError("a guarded view was called outside of a request; wrap its application with Scopeware")
-        environ = current[1]
-    context = environ.get(ENVIRON_KEY)
-    if isinstance(context, Context):
+    context = environ.get(ENVIRON_KEY) if environ is not None else None
+    if environ is not None and isinstance(context, Context):
         return context.gate, environ
     if current is not None:
-        return current[0], environ
+        # What looks like an environ among the arguments may be anything.
+        context = current[1].get(ENVIRON_KEY)
+        return context.gate if isinstance(context, Context) else current[0], current[1]
+    if environ is None:
+        raise GuardError("a guarded view was called outside of a request; wrap its application with Scopeware")
     gates = list(_gates)
     if len(gates) == 1:
         return gates[0], environ

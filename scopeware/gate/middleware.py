@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 from urllib.parse import unquote
 
 from ..errors import ConfigurationError
-from ..policy import AmbiguousPath, Policy, Requirement
+from ..policy import DESTINATION_METHODS, AmbiguousPath, Policy, Requirement
 from ..scopes.suggest import quoted
 from ..tokens import LiveToken, NoSuchOwner, Refusal, StoreUnavailable, TokenStore, wsgi_text
 from . import guards
@@ -28,6 +28,7 @@ Identify = Callable[["WSGIEnvironment"], str | None]
 Visibility = Callable[["WSGIEnvironment", str | None], str | None]
 Observer = Callable[["WSGIEnvironment", Context], None]
 
+_PREFLIGHT_HEADERS = ("access-control-", "vary", "allow")
 _NO_CONTENT = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "0")]
 _NAMESPACE = "SCOPEWARE"
 _REMOTE_LOOKALIKES = ("HTTP_REMOTE_USER", "HTTP_X_REMOTE_USER")
@@ -66,8 +67,16 @@ class Scopeware:
         observe: Observer | None = None,
         **options: Any,
     ) -> None:
-        if not callable(app):
-            raise ConfigurationError(f"the application cannot be called: {quoted(repr(app))}")
+        for name, given, fits in (
+            ("app", app, callable(app)),
+            ("policy", policy, isinstance(policy, Policy)),
+            ("store", store, isinstance(store, TokenStore)),
+            ("identify", identify, identify is None or callable(identify)),
+            ("visibility", visibility, visibility is None or callable(visibility)),
+            ("observe", observe, observe is None or callable(observe)),
+        ):
+            if not fits:
+                raise ConfigurationError(f"{quoted(repr(given))} is not what belongs here", where=name)
         if mode not in ("enforce", "report"):
             raise ConfigurationError(f"{quoted(str(mode))} is neither enforce nor report", where="mode")
         self.app = app
@@ -175,7 +184,8 @@ class Scopeware:
                 return context
             return self._judged(environ, context, ANONYMOUS)
         context = Context(self, None, owner, requirement, raw_path, ALLOWED)
-        role = self._role_of(owner) if requirement.owner is not None else None
+        whose = requirement.owner or (requirement.also and requirement.also.owner)
+        role = self._role_of(owner) if whose is not None else None
         return self._judged(environ, context, Caller(None, owner, role))
 
     def _session_owner(self, environ: WSGIEnvironment) -> str | None:
@@ -201,15 +211,13 @@ class Scopeware:
         return context
 
     def _judge(self, environ: WSGIEnvironment, context: Context, requirement: Requirement, caller: Caller) -> Decision:
-        here = Context(self, context.token, context.owner, requirement, context.path, ALLOWED)
-
-        def is_public() -> bool:
+        def is_public(rule: Requirement) -> bool:
             if self._visibility is None:
                 return False
-            environ[ENVIRON_KEY] = here
+            environ[ENVIRON_KEY] = here = Context(self, context.token, context.owner, rule, context.path, ALLOWED)
             return self._visibility(environ, here.resource) == "public"
 
-        return judge(requirement, caller, lambda: here.params, is_public)
+        return judge(requirement, caller, lambda rule: self.policy.params(rule, context.path), is_public)
 
     def _judge_destination(self, environ: WSGIEnvironment, context: Context, caller: Caller) -> Decision:
         """COPY and MOVE write at their destination, too (RFC 4918 9.8.3): it is judged like the path itself."""
@@ -228,22 +236,21 @@ class Scopeware:
         if environ.get("PATH_INFO", "") not in ("", "*") and environ["PATH_INFO"][0] != "/":
             denied = Denied("ambiguous_path", "the path has no one reading: it does not start with a slash")
             return self._denied(environ, denied)
-        if "HTTP_DESTINATION" not in environ:
+        if "HTTP_DESTINATION" not in environ or environ["REQUEST_METHOD"].upper() not in DESTINATION_METHODS:
             return None
         try:
             raw_path = destination_path(environ)
             requirement = self._requirement(environ["REQUEST_METHOD"], raw_path)
         except AmbiguousPath as error:
             return self._denied(environ, Denied("ambiguous_destination", error.reason))
-        if requirement is None or not requirement.destination:
+        if requirement is None:
             return None
-        return self._denied(
-            environ, Denied("ambiguous_destination", "the destination is guarded, and the path is not"), requirement
-        )
+        return self._denied(environ, Denied("ambiguous_destination", "the destination is guarded, and the path is not"))
 
     def _denied(self, environ: WSGIEnvironment, decision: Denied, requirement: Requirement | None = None) -> Context:
         """A decision about a request that nobody can be named for."""
-        context = Context(self, None, None, requirement, "", decision)
+        raw_path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+        context = Context(self, None, None, requirement, raw_path, decision)
         if self.mode == "report" and self._strips:
             self._credentials.strip_all(environ)
         self._present(environ, context)
@@ -279,17 +286,26 @@ class Scopeware:
         body = guards.call(self, environ, start)
         try:
             for _ in body:
-                pass
+                if started:
+                    break  # it may never end
         finally:
             close = getattr(body, "close", None)
             if close is not None:
                 close()
         status, lines = started[-1]
-        kept = [(name, value) for name, value in lines if not name.lower().startswith("content-")]
+        kept = [line for line in lines if line[0].lower().startswith(_PREFLIGHT_HEADERS)]
         start_response(status, kept if status.startswith("204") else [*kept, *_NO_CONTENT])
         return []
 
     # -- for the guards of single views
+
+    def make_known(self, environ: WSGIEnvironment, context: Context) -> None:
+        """Put what a guard learned into the environ, where the policy does not apply and nothing was put yet."""
+        if environ.get(ENVIRON_KEY) is not context:
+            found = self._find(environ)
+            if found is not None and self._strips:
+                found[1](environ)
+            self._present(environ, context)
 
     def context_of(self, environ: WSGIEnvironment) -> Context:
         """What the gate learned, or would have learned, had the policy covered the request."""
@@ -308,9 +324,9 @@ class Scopeware:
         except StoreUnavailable as error:
             logger.error("%s", error)
             return Context(self, None, None, None, "", Denied("store_unavailable", "tokens cannot be checked now"))
-        if isinstance(token, LiveToken):
-            return Context(self, token, token.owner, None, "", ALLOWED)
-        return Context(self, None, None, None, "", refused(token))
+        if isinstance(token, Refusal):
+            return Context(self, None, None, None, "", refused(token))
+        return Context(self, token, token.owner, None, "", ALLOWED)
 
     # -- answers
 
@@ -358,4 +374,5 @@ def _is_preflight(environ: WSGIEnvironment) -> bool:
         environ["REQUEST_METHOD"] == "OPTIONS"
         and "HTTP_ORIGIN" in environ
         and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+        and not _overrides_method(environ)
     )

@@ -45,8 +45,11 @@ class Refusals:
         decision = context.decision
         if not isinstance(decision, Denied):
             raise AssertionError("only what was denied is refused")
-        basic = self._options.basic and environ.get("HTTP_X_REQUESTED_WITH") != "XMLHttpRequest"
-        if self._style not in CONSTANT_STYLES or "text/html" in environ.get("HTTP_ACCEPT", ""):
+        accept = environ.get("HTTP_ACCEPT", "")
+        # A browser would ask for a password, whether a person opened the page or a script fetched it.
+        asks = environ.get("HTTP_X_REQUESTED_WITH") == "XMLHttpRequest" or "text/html" in accept
+        basic = self._options.basic and not asks
+        if self._style not in CONSTANT_STYLES or "text/html" in accept:
             return self._render(environ, context, decision, basic)
         token = context.token
         # PERF: the same refusals come again and again.
@@ -54,8 +57,8 @@ class Refusals:
         known = self._kept.get(key)
         if known is None:
             known = self._render(environ, context, decision, basic)
-            # INVARIANT: no id is used twice, for the policy keeps its requirements; all but those it makes up.
-            if context.requirement is not None and context.group and context.requirement.also is None:
+            # INVARIANT: no id is used twice, for the policy keeps its requirements. Those of guards have no group.
+            if context.group:
                 if len(self._kept) >= _MOST_KEPT:
                     self._kept.clear()
                 self._kept[key] = known
@@ -101,6 +104,7 @@ def _answer(decision: Denied, context: Context) -> Answer:
         alternatives=alternatives,
         available_scopes=_words(context.token) if context.token is not None else (),
         group=context.group,
+        description=context.requirement.description if context.requirement is not None else "",
     )
 
 

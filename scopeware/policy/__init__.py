@@ -1,5 +1,6 @@
 """What a request needs: groups, requirements, the policy file, canonical paths."""
 
+from .compiler import DESTINATION_METHODS as DESTINATION_METHODS
 from .compiler import PolicyError as PolicyError
 from .document import DocumentError as DocumentError
 from .options import Options as Options

@@ -12,7 +12,7 @@ from ..errors import ScopewareError
 _PLAIN = re.compile(r"/[A-Za-z0-9_/.~@+,:=!$&'()*-]*").fullmatch
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ENCODED = re.compile(r"%(?:2[ef]|5c|00|3b|25|0[ad])", re.IGNORECASE)
-_ABSOLUTE = re.compile(r"/*[A-Za-z][A-Za-z0-9+.-]*:/+[^/]*")
+_ABSOLUTE = re.compile(r"\A/*[A-Za-z][A-Za-z0-9+.-]*:/+[^/]*")
 _PARAMETERS = re.compile(r";[^/]*")
 
 

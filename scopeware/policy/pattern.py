@@ -22,11 +22,13 @@ from werkzeug.routing.rules import parse_converter_args
 
 from ..errors import ConfigurationError
 from ..scopes.suggest import did_you_mean, near, quoted
+from .path import AmbiguousPath
 
 _VARIABLE = re.compile(
     r"<(?:(?P<converter>[a-zA-Z_][a-zA-Z0-9_]*)(?:\((?P<arguments>[^<>]*)\))?:)?(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)>"
 )
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\\?#<>;]|%(?:2[ef]|5c|00|3b|25|0[ad])", re.IGNORECASE)
+_LONGEST = 255
 _MAP = Map()
 _ANY_SEGMENT = UnicodeConverter(_MAP).regex
 _VARIABLE_KEY = ("<variable>",)
@@ -389,6 +391,9 @@ def _acceptor(regex: re.Pattern[str], converters: Mapping[str, Any]) -> Callable
     judging = [(name, converter) for name, converter in converters.items() if converter.regex != _ANY_SEGMENT]
 
     def accepts(text: str) -> bool:
+        # Several variables side by side can be told apart in as many ways; frameworks pay for that, too.
+        if len(converters) > 1 and len(text) > _LONGEST:
+            raise AmbiguousPath("it has a segment too long to be taken apart")
         match = regex.fullmatch(text)
         if match is None:
             return False

@@ -98,14 +98,14 @@ class Policy:
     def requirement_when_mounted(self, method: str, script_name: str, path_info: str) -> Requirement | None:
         """Like :meth:`requirement` for a path in two parts, of which clients may have made the first one up.
 
-        :raises AmbiguousPath: also where there is no slash between the parts, and where the second part alone is
-            covered by another rule.
+        :raises AmbiguousPath: also where there is no slash between the parts, and where the second part alone lies
+            under the prefix, or is covered by another rule.
         """
         if path_info and path_info[0] != "/":
             raise AmbiguousPath("PATH_INFO does not start with a slash")
         whole = self.requirement(method, script_name + path_info)
         alone = self.requirement(method, path_info)
-        if alone is not None and alone.group and alone is not whole:
+        if alone is not None and (alone.group or self.prefix) and alone is not whole:
             raise AmbiguousPath(
                 f"without the mount `{script_name}` another rule decides; name it in the policy's prefix"
             )

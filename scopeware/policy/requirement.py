@@ -104,6 +104,7 @@ class MethodTable:
 
     by_method: dict[str, Requirement]
     other: Requirement
+    _joined: dict[str, Requirement] = field(default_factory=dict, compare=False, repr=False)
 
     def get(self, method: str) -> Requirement:
         """The requirement for `method`; every method has one.
@@ -114,7 +115,10 @@ class MethodTable:
         found = self.by_method.get(method)
         if found is not None:
             return found
-        likely = self.by_method.get(method.upper())
+        upper = method.upper()
+        likely = self.by_method.get(upper)
         if likely is None or likely.meaning() == self.other.meaning():
             return self.other
-        return replace(self.other, also=likely, destination=likely.destination)
+        if upper not in self._joined:
+            self._joined[upper] = replace(self.other, also=likely, destination=likely.destination)
+        return self._joined[upper]

@@ -23,8 +23,10 @@ logger = logging.getLogger("scopeware.tokens")
 
 MEMORY = ":memory:"
 _BUSY_SECONDS = 5
-_FORK_SECONDS = 1.0
-"""How long a fork waits for other threads to come out of SQLite."""
+_FORK_SECONDS = 10.0
+"""How long a fork waits for other threads to come out of SQLite; they are in there for microseconds."""
+_FORK_SECONDS_FOR_WRITERS = 1.0
+"""How long it waits for those that write: they may wait for a lock themselves."""
 _PRAGMAS = {
     # A revocation that was reported must survive a power cut; tokens are written rarely.
     "synchronous": "full",
@@ -128,6 +130,7 @@ class Database:
         self._local = threading.local()
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._sessions = 0
+        self._openings = 0
         self._held = False
         self._anchor: _Reader | None = None
         self.stamp: Stamp = NO_STAMP
@@ -213,8 +216,14 @@ class Database:
             reader.busy = False
 
     def _new_reader(self) -> _Reader:
-        with self._in_session():
+        self._may_go_on.wait(_FORK_SECONDS)
+        with self._lock:
+            self._openings += 1
+        try:
             reader = self._local.reader = self._open()
+        finally:
+            with self._lock:
+                self._openings -= 1
         return reader
 
     def _open(self) -> _Reader:
@@ -333,9 +342,9 @@ class Database:
             return
         self._may_go_on.clear()
         self._forking = True
-        until = time.monotonic() + _FORK_SECONDS
-        while not self._is_quiet():
-            if time.monotonic() > until:
+        start = time.monotonic()
+        while not self._is_quiet(writers_too=time.monotonic() < start + _FORK_SECONDS_FOR_WRITERS):
+            if time.monotonic() > start + _FORK_SECONDS:
                 logger.warning("a process forks while a thread of it is inside of SQLite, which may not survive that")
                 break
             time.sleep(0.0005)
@@ -344,11 +353,12 @@ class Database:
         self._anchor = None
         self._identity = None
 
-    def _is_quiet(self) -> bool:
+    def _is_quiet(self, *, writers_too: bool) -> bool:
         """Whether no thread is inside of SQLite; then the lock is kept, so that none goes in."""
         if not self._lock.acquire(timeout=_FORK_SECONDS):
             return False
-        self._held = not self._sessions and not any(reader.busy for reader in list(self._readers))
+        inside = self._openings or (writers_too and self._sessions)
+        self._held = not inside and not any(reader.busy for reader in list(self._readers))
         if not self._held:
             self._lock.release()
         return self._held

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
-from math import inf
+from math import inf, isfinite
 from time import time
 from typing import Any, final
 
@@ -94,7 +94,7 @@ class KnownTokens:
             now = time()
             stamp, seen, generation = self._fresh
             if (
-                now < self._look_again
+                0 < self._look_again - now <= _LOOK_SECONDS
                 and now < token.expires_at
                 and token.generation == generation
                 and stamp is self._database.stamp
@@ -122,10 +122,14 @@ class KnownTokens:
         token_id, name, scopes, expires_at, revoked_at, owner, role, active = row
         if revoked_at is not None:
             return Refusal("token_revoked", token_id, owner)
+        if not isinstance(owner, str) or not isinstance(name, str):
+            return _INVALID
         if expires_at is not None and not isinstance(expires_at, int | float):
             return _INVALID
         if expires_at is not None and expires_at <= time():
             return Refusal("token_expired", token_id, owner)
+        if expires_at is not None and not isfinite(expires_at):
+            return _INVALID
         if active != 1:
             return Refusal("owner_inactive", token_id, owner)
         token = LiveToken(

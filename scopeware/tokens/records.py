@@ -165,8 +165,11 @@ class Refusal:
 
 
 def moment(seconds: int) -> datetime:
-    """Seconds since 1970 as a time in UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
+    """Seconds since 1970 as a time in UTC; the beginning of all times for what cannot be one."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, TypeError, OSError):
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def wsgi_text(text: str) -> str:

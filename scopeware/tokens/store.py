@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from time import time
 from typing import Any, final
@@ -61,6 +61,7 @@ class TokenStore:
         self._chosen_vocabulary = vocabulary is not None or roles is not None
         self.vocabulary = vocabulary or (roles.vocabulary if roles else Vocabulary.builtin("gitea"))
         self.roles = roles or Roles(self.vocabulary)
+        self._chosen_roles = roles is not None
         if self.roles.vocabulary != self.vocabulary:
             raise ConfigurationError("the roles are of another vocabulary than the store's")
         self._closed = False
@@ -129,13 +130,13 @@ class TokenStore:
                 f"the store's tokens start with `{self.prefix}_`, the policy's with `{prefix}_`; "
                 "give both the same, or the store none"
             )
+        if self._chosen_roles and dict(self.roles) != dict(roles):
+            raise ConfigurationError("the store's roles are not the policy's; give both the same, or the store none")
         if not self._chosen_prefix:
             self._format = SecretFormat(prefix)
-            self._chosen_prefix = True
-        if not self._chosen_vocabulary:
-            self._chosen_vocabulary = True
-            self.vocabulary = vocabulary
-            self.roles = roles
+        self._chosen_prefix = self._chosen_vocabulary = self._chosen_roles = True
+        self.vocabulary = vocabulary
+        self.roles = roles
         self._known.speak(self._format)
 
     def close(self) -> None:
@@ -411,7 +412,7 @@ def _expiry(now: float, expires_in: timedelta | None, expires_at: datetime | Non
         asked = expires_in if expires_at is None else expires_at.isoformat()
         raise TokenRefused(f"the expiry is past: {asked}; name a time to come", which)
     try:
-        moment(ceil(when))
+        datetime.fromtimestamp(ceil(when), UTC)
     except (OverflowError, ValueError):
         raise TokenRefused("the expiry is beyond all calendars; leave it out for a token without one", which) from None
     return ceil(when)

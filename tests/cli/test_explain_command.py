@@ -193,3 +193,19 @@ class TestErrors:
         """As the gate would say of these bytes."""
         facts = cli("explain", fleet, "GET", "/api/vms/\udcff", "--json")
         assert (facts.status, facts.json["code"]) == (1, "ambiguous_path")
+
+
+class TestToken:
+    def test_a_token_of_the_database_is_explained(self, cli, fleet):
+        """By its scopes, and by what its owner's role leaves of them now."""
+        cli("token", "create", "--owner", "1", "--name", "ci", "--scopes", "read:vms", "--policy", fleet)
+        assert cli("explain", fleet, "GET", "/api/vms/1", "--token", "1").status == 0
+        assert cli("explain", fleet, "GET", "/api/nowhere", "--token", "1").status == 1
+
+    def test_one_that_does_not_work_or_is_not_there_is_told(self, cli, fleet):
+        """In a line, as wrong usage."""
+        cli("token", "create", "--owner", "1", "--name", "ci", "--scopes", "read:vms", "--policy", fleet)
+        cli("token", "revoke", "1", "--policy", fleet)
+        says(cli("explain", fleet, "GET", "/api/vms/1", "--token", "1"), 2, "token 1 does not work: revoked")
+        says(cli("explain", fleet, "GET", "/api/vms/1", "--token", "2"), 2, "there is no token 2")
+        says(cli("explain", fleet, "GET", "/api/vms/1", "--token", "1", "--scopes", "read:vms"), 2, "not both")

@@ -85,7 +85,7 @@ class TestList:
     def test_no_owner_is_said_on_stderr(self, cli):
         """As JSON it is an empty list."""
         result = cli("owner", "list")
-        assert (result.status, result.out, result.err) == (0, "", "no owners\n")
+        assert (result.status, result.out, result.err) == (0, "", "no owners in sqlite:///scopeware.db\n")
         assert cli("owner", "list", "--json").json == []
 
     def test_an_owner_is_added_with_the_first_token(self, cli, issue):

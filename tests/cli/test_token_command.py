@@ -31,7 +31,7 @@ class TestCreate:
         result = command(*CREATE, "--scopes", "read:user")
         assert result.status == 0
         assert SECRET.fullmatch(result.out.strip())
-        assert result.err == "token 1 of alice: read:user, for ever; the secret is not shown again\n"
+        assert result.err == "token 1 of alice: read:user, without expiry; the secret is not shown again\n"
 
     def test_the_printed_secret_is_the_token_that_the_store_knows(self, issue, folder):
         """It works, with the scopes that were asked for; another one does not."""
@@ -60,15 +60,15 @@ class TestCreate:
         """``all`` of a user is not all: the ceiling is told at once."""
         result = cli(*CREATE, "--scopes", "all")
         said = result.err.splitlines()
-        assert said[0].startswith("token 1 of alice: all, for ever")
-        assert said[1].startswith("the role `user` leaves of that: write:activitypub,")
+        assert said[0].startswith("token 1 of alice: all, without expiry")
+        assert said[1].startswith("the role `user` limits this to: write:activitypub,")
         assert "admin" not in said[1]
 
     def test_it_says_so_when_the_role_leaves_nothing(self, cli):
         """A viewer's token of administrator scopes is worth nothing."""
         cli("owner", "add", "alice", "--role", "viewer")
         result = cli(*CREATE, "--scopes", "write:admin")
-        assert result.err.splitlines()[1] == "the role `viewer` leaves of that: nothing"
+        assert result.err.splitlines()[1] == "the role `viewer` limits this to: nothing"
 
     @pytest.mark.parametrize(
         ("period", "delta"),
@@ -194,7 +194,7 @@ class TestPolicyOfItsOwn:
         cli("owner", "add", "alice", "--role", "operator", "--policy", fleet)
         result = cli(*CREATE, "--scopes", "everything", "--policy", fleet)
         left = "create:docker,read:docker,read:vms"
-        assert result.err.splitlines()[1] == f"the role `operator` leaves of that: {left}"
+        assert result.err.splitlines()[1] == f"the role `operator` limits this to: {left}"
         assert cli("token", "show", "1", "--policy", fleet, "--json").json["effective_scopes"] == left
 
     def test_words_of_another_vocabulary_are_listed_as_unknown(self, cli, fleet, issue):
@@ -214,7 +214,7 @@ class TestDatabase:
         assert (folder / "env.db").exists()
         assert not (folder / "scopeware.db").exists()
         result = command("token", "list", "--database", "sqlite:///option.db", SCOPEWARE_DATABASE="sqlite:///env.db")
-        assert (result.status, result.out, result.err) == (0, "", "no tokens\n")
+        assert (result.status, result.out, result.err) == (0, "", "no tokens in sqlite:///option.db\n")
         assert (folder / "option.db").exists()
 
     def test_it_is_scopeware_db_in_the_current_directory_by_default(self, issue, folder):
@@ -243,7 +243,7 @@ class TestListAndShow:
         secret = issue("read:user,write:issue", "--expires", "2099-01-31")
         result = cli("token", "list")
         heading, line = result.out.splitlines()
-        assert heading.split() == ["id", "owner", "name", "scopes", "ends", "in", "status", "expires"]
+        assert heading.split() == ["id", "owner", "name", "scopes", "secret", "status", "expires"]
         told = ["1", "alice", "token", "1", "write:issue,read:user", f"...{secret[-4:]}", "live", "2099-01-31", "00:00"]
         assert line.split() == told
         assert result.err == ""
@@ -251,7 +251,7 @@ class TestListAndShow:
     def test_an_empty_list_is_said_on_stderr(self, cli):
         """So that stdout stays empty; as JSON it is a list."""
         result = cli("token", "list")
-        assert (result.status, result.out, result.err) == (0, "", "no tokens\n")
+        assert (result.status, result.out, result.err) == (0, "", "no tokens in sqlite:///scopeware.db\n")
         assert cli("token", "list", "--json").json == []
 
     def test_dead_tokens_are_listed_with_all(self, cli, issue):

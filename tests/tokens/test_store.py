@@ -579,7 +579,10 @@ def test_a_store_speaks_the_vocabulary_of_its_policy_unless_it_chose_one(connect
     assert store.vocabulary == ours
     assert answer(store, issued.secret) == "write:user"
     assert store.show(issued.token.id).unknown_scopes == ("write:misc",)
-    store.use(Vocabulary("ours", ["user", "song"]), Roles(ours), "swt")
+    same = Vocabulary("ours", ["user", "song"])
+    store.use(same, Roles(same, {"user": "*:user"}), "swt")
+    with pytest.raises(ConfigurationError, match="the store's roles are not the policy's"):
+        store.use(ours, Roles(ours), "swt")
     assert store.roles["user"] == ours.parse("write:user")
     with pytest.raises(ConfigurationError, match="the store speaks vocabulary `ours`, the policy `gitea`"):
         store.use(GITEA, Roles(GITEA), "swt")

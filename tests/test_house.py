@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "scopeware"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# Ground floor first. What is at the top of the package: errors below everything, the rest above.
-FLOORS = ("errors", "scopes", "policy", "tokens", "gate", "migration", "introspect", "console", "cli", "roof")
+# Ground floor first. What is at the top of the package: errors and text below everything, the rest above.
+FLOORS = ("errors", "text", "scopes", "policy", "tokens", "gate", "migration", "introspect", "console", "cli", "roof")
 
 FRAMEWORKS = ("flask", "django", "bottle", "falcon", "pyramid")
 EXTRAS = ("click", "rich", "jinja2", "gunicorn", "webob", *FRAMEWORKS)
@@ -116,7 +116,7 @@ class TestFloors:
     @pytest.mark.parametrize(
         ("place", "source"),
         [
-            ("policy/policy.py", "from ..scopes.suggest import near"),
+            ("policy/policy.py", "from ..text import near"),
             ("policy/policy.py", "from . import document"),
             ("gate/middleware.py", "from ..errors import ConfigurationError\nimport scopeware.tokens"),
             ("cli/main.py", "from ..tokens import TokenStore\nfrom .db import db"),

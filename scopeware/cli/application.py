@@ -18,7 +18,7 @@ from werkzeug.serving import make_server
 
 from ..errors import ConfigurationError
 from ..gate import Context, Denied
-from ..scopes.suggest import printable, quoted
+from ..text import printable, quoted
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from ..errors import ScopewareError
-from ..scopes.suggest import printable
+from ..text import printable
 from ..tokens import StoreUnavailable
 from .db import db
 from .demo import demo

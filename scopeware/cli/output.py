@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..policy import Policy
-from ..scopes.suggest import printable
+from ..text import printable
 from ..tokens import TokenStore
 
 FINE, DENIED, WRONG, OUT_OF_REACH = 0, 1, 2, 3

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from ..scopes.suggest import quoted
+from ..text import quoted
 from ..tokens import TokenInfo, TokenRefused
 from .output import database_option, json_option, load_policy, open_store, policy_option, print_json, print_table, text
 

@@ -14,7 +14,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from ..errors import ConfigurationError
-from ..scopes.suggest import did_you_mean, near, quoted
+from ..text import did_you_mean, near, quoted
 from .decision import Code
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from ..errors import ConfigurationError
 from ..policy import DESTINATION_METHODS, AmbiguousPath, Policy, Requirement
-from ..scopes.suggest import quoted
+from ..text import quoted
 from ..tokens import LiveToken, NoSuchOwner, Refusal, StoreUnavailable, TokenStore, wsgi_text
 from . import guards
 from .answers import Style, style_named

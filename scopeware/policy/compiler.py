@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..scopes import Vocabulary, VocabularyError
-from ..scopes.suggest import did_you_mean, near, quoted
+from ..text import did_you_mean, near, quoted
 from .pattern import Kind, Pattern, PatternError, Template
 from .requirement import MethodTable, Requirement
 from .rules import ACCEPT, PUBLIC_ONLY, Group, Needs, Route

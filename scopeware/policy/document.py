@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..scopes import Vocabulary
-from ..scopes.suggest import did_you_mean, near, quoted
+from ..text import did_you_mean, near, quoted
 from .options import Options
 from .rules import Group, Route
 
@@ -124,12 +124,11 @@ def _path(entry: Mapping[str, Any], place: str) -> None:
         raise DocumentError("expected a string", where=f"{place}.description")
 
 
-def _known(table: Mapping[str, Any], keys: Iterator[str] | tuple[str, ...] | list[str], place: str) -> None:
+def _known(table: Mapping[str, Any], keys: Sequence[str], place: str) -> None:
     for key in table:
-        if key not in (known := tuple(keys)):
-            raise DocumentError(
-                f"unknown key {quoted(key)}{did_you_mean(near(key, known))}", where=f"{place}.{key}" if place else key
-            )
+        if key not in keys:
+            where = f"{place}.{key}" if place else key
+            raise DocumentError(f"unknown key {quoted(key)}{did_you_mean(near(key, keys))}", where=where)
 
 
 def _table(data: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, final
 
 from ..errors import ConfigurationError
-from ..scopes.suggest import did_you_mean, near, quoted
+from ..text import did_you_mean, near, quoted
 
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]+")

@@ -8,7 +8,7 @@ from typing import final
 
 from ..errors import ConfigurationError
 from ..scopes import Roles, Vocabulary, VocabularyError
-from ..scopes.suggest import quoted
+from ..text import quoted
 from . import document
 from .compiler import Compiler, PolicyError, one_of
 from .options import Options

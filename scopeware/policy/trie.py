@@ -50,7 +50,8 @@ class Node:
 
     :param literals: segment → node.
     :param checks: the typed variables to try on any other segment.
-    :param otherwise: which checks succeeded, as bits → node; without checks, that of 0.
+    :param otherwise: which checks succeeded, as bits → node.
+    :param default: the node for any other segment, where there is nothing to check; ``None`` if it leads nowhere.
     :param here: what decides a request whose path ends here.
     :param below: what decides one that goes on to where no node is.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..text import did_you_mean, near, quoted
 from .category import VocabularyError
-from .suggest import did_you_mean, near, quoted
 
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
 OTHER = "*"

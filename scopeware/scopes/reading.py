@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..text import did_you_mean, near, quoted
 from .category import Category, VocabularyError
-from .suggest import did_you_mean, near, quoted
 
 _KEYS = ("actions", "admin", "all", "categories", "implies", "methods", "name", "public_only", "wildcards")
 

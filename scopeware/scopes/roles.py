@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import final
 
+from ..text import did_you_mean, near, quoted
 from .category import VocabularyError
 from .scope_set import ScopeSet
-from .suggest import did_you_mean, near, quoted
 from .vocabulary import Vocabulary
 
 DEFAULT_ROLE = "user"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, final
 
 from ..errors import ScopewareError
-from .suggest import did_you_mean, quoted
+from ..text import did_you_mean, quoted
 
 if TYPE_CHECKING:
     from .vocabulary import Vocabulary

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, final
 
+from ..text import did_you_mean, near, quoted
 from . import reading
 from .category import Category, VocabularyError
 from .methods import OTHER, method_table, unknown_action
 from .scope_set import ScopeSet, UnknownScope
-from .suggest import did_you_mean, near, quoted
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _SEPARATORS = re.compile(r"[ ,]+")

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from peewee import IntegrityError, PeeweeException, SqliteDatabase
 
 from ..errors import ConfigurationError, ScopewareError
-from ..scopes.suggest import quoted
+from ..text import quoted
 from .freshness import NO_STAMP, Stamp, data_version_stamp, wal_index_stamp
 
 logger = logging.getLogger("scopeware.tokens")

@@ -8,7 +8,7 @@ from typing import Literal, final
 
 from ..errors import ScopewareError
 from ..scopes import ScopeSet
-from ..scopes.suggest import quoted
+from ..text import quoted
 
 Status = Literal["live", "revoked", "expired", "owner_inactive"]
 RefusalCode = Literal["token_invalid", "token_revoked", "token_expired", "owner_inactive"]

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import final
 
 from ..errors import ConfigurationError
-from ..scopes.suggest import quoted
+from ..text import quoted
 
 DEFAULT_PREFIX = "swt"
 HINT_LENGTH = 4

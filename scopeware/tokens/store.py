@@ -14,7 +14,7 @@ from peewee import IntegrityError
 
 from ..errors import ConfigurationError
 from ..scopes import DEFAULT_ROLE, Roles, ScopeSet, Vocabulary
-from ..scopes.suggest import quoted
+from ..text import quoted
 from . import schema
 from .database import Database, StoreUnavailable, path_of
 from .known import CACHE_SIZE, KnownTokens

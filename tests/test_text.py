@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from scopeware.scopes.suggest import did_you_mean, near, quoted
+from scopeware.text import did_you_mean, near, quoted
 
 KNOWN = ("read:user", "write:user", "read:issue", "read:misc", "write:misc")
 

@@ -1,4 +1,4 @@
-"""Near matches for a word nobody knows."""
+"""Words in messages: quoted, fit to be printed, with near matches for those that nobody knows."""
 
 from __future__ import annotations
 

@@ -134,7 +134,9 @@ def run_script(script: str, *arguments: object, seconds: int = 15) -> str:
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    """The environment but for coverage's, which keeps its data in SQLite, too, and not for forks of busy threads."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 class Elsewhere:

@@ -152,7 +152,9 @@ class KnownTokens:
         if not self._look_again - _LOOK_SECONDS <= now < self._look_again:
             self._database.check_in_place()
             self._look_again = now + _LOOK_SECONDS
-        stamp = self._database.watch()
+        stamp = self._database.stamp
+        if stamp is NO_STAMP:
+            stamp = self._database.watch()
         # INVARIANT: what the stamp says is older than the generation that is kept with it.
         says = stamp()
         known_stamp, seen, generation = self._fresh

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import configparser
 import dataclasses
+import importlib.util
 import inspect
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -229,13 +232,28 @@ class TestThePackage:
         assert {"scopeware", *(f"scopeware.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py"))} <= listed
 
     def test_the_newest_heading_of_the_changelog_is_the_version(self):
-        """Once there is a changelog."""
-        changelog = ROOT / "CHANGELOG.md"
-        if not changelog.exists():
-            pytest.skip("there is no changelog yet")
-        heading = re.search(r"^## \[?v?(\d[^\s\]]*)", text(changelog), re.MULTILINE)
+        """What is installed is what was told."""
+        heading = re.search(r"^## \[?v?(\d[^\s\]]*)", text(ROOT / "CHANGELOG.md"), re.MULTILINE)
         assert heading is not None
         assert heading[1] == metadata()["metadata"]["version"]
+
+
+APPLICATIONS = ("httpbin", "pypiserver", "wsgidav", "wagtail", "rest_framework")
+FRAMEWORKS = ("bottle", "django", "falcon", "flask", "pyramid")
+CLIENTS_AND_SERVERS = ("cheroot", "gunicorn", "pip", "twine", "waitress", "webdav3")
+
+
+@pytest.mark.skipif(os.environ.get("SCOPEWARE_REQUIRE_SERVICES") != "1", reason="a newcomer may lack some of these")
+class TestNothingIsSkippedForLackOfIt:
+    @pytest.mark.parametrize("name", [*APPLICATIONS, *FRAMEWORKS, *CLIENTS_AND_SERVERS])
+    def test_a_package_that_tests_would_be_skipped_without_is_there(self, name):
+        """A skip must not hide that something was not tried at all."""
+        assert importlib.util.find_spec(name) is not None
+
+    @pytest.mark.parametrize("name", ["curl", "git"])
+    def test_a_program_that_tests_would_be_skipped_without_is_there(self, name):
+        """The same for commands."""
+        assert shutil.which(name) is not None
 
 
 def metadata() -> configparser.ConfigParser:

@@ -7,9 +7,9 @@ from .options import Options as Options
 from .path import AmbiguousPath as AmbiguousPath
 from .path import canonical as canonical
 from .pattern import Pattern as Pattern
-from .pattern import PatternError as PatternError
 from .policy import Policy as Policy
 from .requirement import Requirement as Requirement
 from .rules import Group as Group
 from .rules import PublicOnly as PublicOnly
 from .rules import Route as Route
+from .segment import PatternError as PatternError

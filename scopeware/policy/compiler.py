@@ -9,9 +9,10 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..scopes import Vocabulary, VocabularyError
 from ..text import did_you_mean, near, quoted
-from .pattern import Kind, Pattern, PatternError, Template
+from .pattern import Pattern, Template
 from .requirement import MethodTable, Requirement
 from .rules import ACCEPT, PUBLIC_ONLY, Group, Needs, Route
+from .segment import Kind, PatternError
 from .trie import Node, build, overlapping
 
 DESTINATION_METHODS = ("COPY", "MOVE")

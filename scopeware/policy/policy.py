@@ -13,9 +13,10 @@ from . import document
 from .compiler import Compiler, PolicyError, one_of
 from .options import Options
 from .path import AmbiguousPath, canonical, may_lie_under, without_parameters, wsgi_path
-from .pattern import Kind, Pattern, PatternError
+from .pattern import Pattern
 from .requirement import Requirement
 from .rules import PUBLIC_ONLY, UNMATCHED, Group, Needs, PublicOnly, Unmatched
+from .segment import Kind, PatternError
 from .trie import find
 
 

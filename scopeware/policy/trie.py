@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import final
 
-from .pattern import Kind, Pattern, PatternError, Segment
+from .pattern import Pattern
 from .requirement import MethodTable
+from .segment import Kind, PatternError, Segment
 
 _MOST_CHECKS = 8
 """Typed variables that may compete for one segment: each doubles the ways to go on."""

@@ -12,7 +12,8 @@ from werkzeug.routing import Map, Rule
 
 from scopeware.errors import ConfigurationError
 from scopeware.policy import Group, Pattern, PatternError, Policy, Requirement, Route
-from scopeware.policy.pattern import Kind, Template
+from scopeware.policy.pattern import Template
+from scopeware.policy.segment import Kind
 
 
 def found(pattern: str, path: str) -> bool:

@@ -30,6 +30,15 @@ def printable(text: str) -> str:
     return text if text.isprintable() else text.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
+def is_storable(text: str) -> bool:
+    """Whether any database can hold a text: it can be written as UTF-8, and has no NUL."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
 def did_you_mean(suggestions: Iterable[str]) -> str:
     """``; did you mean `a` or `b`?``, or nothing where there is nothing to suggest."""
     words = [f"`{word}`" for word in suggestions]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+from urllib.parse import quote
 
 from hypothesis import strategies as st
 
@@ -26,6 +29,7 @@ class Draft:
     wildcards: Mapping[str, tuple[str, ...]]
     all_word: str | None
     public_only: str | None
+    reserved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def build(self) -> Vocabulary:
         """The vocabulary itself, built anew each time."""
@@ -38,6 +42,7 @@ class Draft:
             all_word=self.all_word,
             public_only=self.public_only,
             methods={"*": self.actions[:1]},
+            reserved=self.reserved,
         )
 
     def actions_of(self, category: Category) -> tuple[str, ...]:
@@ -127,3 +132,75 @@ def scope_sets(vocabulary: Vocabulary) -> st.SearchStrategy[ScopeSet]:
 def scope_sets_together(count: int) -> st.SearchStrategy[tuple[ScopeSet, ...]]:
     """`count` scope sets of one vocabulary, whichever."""
     return vocabularies().flatmap(lambda vocabulary: st.tuples(*[scope_sets(vocabulary)] * count))
+
+
+# -- grants that are bound to resources
+
+
+class Target(NamedTuple):
+    """Where a scope holds: at one resource, or for all below one; for all below nothing, so everywhere."""
+
+    path: str
+    below: bool = False
+
+    def covers(self, place: str) -> bool:
+        """Whether what holds here holds for `place`."""
+        if not self.below:
+            return place == self.path
+        return not self.path or place.startswith(f"{self.path}/")
+
+
+EVERYWHERE = Target("", below=True)
+NAMED = ("a", "b", "a/x", "a/y", "a/x/1", "ax/x", "b/*", 'ü, %2F@"/x')
+"""Resources that drawn grants are bound to; one is called by a star, one by everything that needs to be encoded."""
+TARGETS = (*map(Target, NAMED), Target("a", below=True), Target("a/x", below=True), Target("b", below=True))
+PLACES = (*NAMED, "elsewhere", "a/other", "a/x/other", "b/other")
+"""Those, and for each that grants reach beyond one resource, one which no grant names: it stands for all others."""
+
+
+class Grant(NamedTuple):
+    """A word as it was granted."""
+
+    word: str
+    target: Target
+    text: str
+
+
+def spellings(target: Target) -> st.SearchStrategy[str]:
+    """The ways to write a resource, or all below one, in a grant."""
+    usual = quote(target.path, safe="/")
+    small = re.sub("%..", lambda escape: escape[0].lower(), usual)
+    every_byte = "".join(f"%{byte:02x}" for byte in target.path.encode())
+    as_little_as_can_be = target.path.replace("%", "%25").replace("*", "%2a").replace(" ", "%20").replace(",", "%2C")
+    ways = st.sampled_from((usual, small, every_byte, as_little_as_can_be))
+    return ways.map("{}/*".format) if target.below else ways
+
+
+@st.composite
+def grants(draw: st.DrawFn, vocabulary: Vocabulary) -> list[Grant]:
+    """Words that `vocabulary` knows, some of them bound to resources, in any spelling of these."""
+    drawn = []
+    for word in draw(scope_words(vocabulary)):
+        target = EVERYWHERE
+        if word != vocabulary.public_only:
+            target = draw(st.just(EVERYWHERE) | st.sampled_from(TARGETS))
+        text = word if target == EVERYWHERE else f"{word}@{draw(spellings(target))}"
+        drawn.append(Grant(word, target, text))
+    return drawn
+
+
+@st.composite
+def drafts_with_grants(draw: st.DrawFn, count: int) -> tuple[Draft, Vocabulary, list[list[Grant]]]:
+    """A draft, what it builds, and `count` lists of words granted of it."""
+    draft = draw(drafts())
+    vocabulary = draft.build()
+    return draft, vocabulary, [draw(grants(vocabulary)) for _ in range(count)]
+
+
+@st.composite
+def drafts_with_reserved_words(draw: st.DrawFn, roles: tuple[str, ...]) -> Draft:
+    """Any vocabulary with words that only owners of some of these roles may be granted."""
+    draft = draw(drafts())
+    words = [*draft.scopes, *draft.wildcards, *([draft.all_word] if draft.all_word else [])]
+    reserved = st.dictionaries(st.sampled_from(words), subsets(roles, least=1), max_size=3)
+    return replace(draft, reserved=draw(reserved))

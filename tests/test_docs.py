@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from scopeware import Policy, TokenStore
-from scopeware.policy import Options
+from scopeware import Policy, Scopeware, TokenStore
+from scopeware.policy import Lifetimes, LogOptions, Options
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,6 +43,23 @@ def test_every_option_of_the_gate_is_documented():
     page = (ROOT / "docs" / "gate.md").read_text()
     for name in Options.__slots__:
         assert f"| `{name}` |" in page
+
+
+def test_every_lifetime_and_every_option_of_the_log_is_documented():
+    """Each key of [tokens] stands in docs/policy.md, each of [access_log] in docs/access-log.md."""
+    for table, page in ((Lifetimes, "policy.md"), (LogOptions, "access-log.md")):
+        text = (ROOT / "docs" / page).read_text()
+        for entry in fields(table):
+            assert f"\n{entry.name} = " in text
+
+
+def test_every_argument_of_the_gate_and_of_the_store_is_documented():
+    """Each stands somewhere in the docs, as `name=`, or in what it makes."""
+    text = "".join(page.read_text() for page in PAGES)
+    for function in (Scopeware.__init__, TokenStore.connect):
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                assert f"{name}=" in text or f"`{name}`" in text, name
 
 
 def test_every_code_of_a_refusal_is_documented():

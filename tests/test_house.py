@@ -22,11 +22,25 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "scopeware"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# Ground floor first. What is at the top of the package: errors and text below everything, the rest above.
-FLOORS = ("errors", "text", "scopes", "policy", "tokens", "gate", "migration", "introspect", "console", "cli", "roof")
+# Ground floor first. What is at the top of the package: errors, text and durations below everything, the rest above.
+FLOORS = (
+    "errors",
+    "text",
+    "durations",
+    "scopes",
+    "policy",
+    "tokens",
+    "gate",
+    "migration",
+    "introspect",
+    "console",
+    "cli",
+    "roof",
+)
 
 FRAMEWORKS = ("flask", "django", "bottle", "falcon", "pyramid")
-EXTRAS = ("click", "rich", "jinja2", "gunicorn", "webob", *FRAMEWORKS)
+# peewee looks for drivers of PostgreSQL and MariaDB by itself.
+EXTRAS = ("click", "rich", "jinja2", "gunicorn", "webob", "redis", *FRAMEWORKS)
 
 # Where the systems may be named that the examples are modelled on, and which: vocabularies that ship, styles of
 # answers, texts of help. Anywhere else one of them would have got a say in how the house is built.
@@ -109,6 +123,8 @@ class TestFloors:
             ("scopes/roles.py", "import scopeware.policy.path"),
             ("gate/answers.py", "from scopeware.cli.output import text"),
             ("errors.py", "from .scopes import Roles"),
+            ("text.py", "from .durations import parse_duration"),
+            ("durations.py", "from .policy import Lifetimes"),
             ("scopes/roles.py", "from scopeware import Policy"),
         ],
     )
@@ -121,6 +137,8 @@ class TestFloors:
         [
             ("policy/policy.py", "from ..text import near"),
             ("policy/policy.py", "from . import document"),
+            ("policy/lifetimes.py", "from ..durations import parse_duration"),
+            ("durations.py", "from .errors import ConfigurationError\nfrom .text import quoted"),
             ("gate/middleware.py", "from ..errors import ConfigurationError\nimport scopeware.tokens"),
             ("cli/main.py", "from ..tokens import TokenStore\nfrom .db import db"),
         ],
@@ -143,6 +161,7 @@ class TestImporting:
         loaded = self.loaded_by("import scopeware")
         assert {"scopeware", "scopeware.gate.middleware"} <= loaded
         assert loaded.isdisjoint({*EXTRAS, "scopeware.cli", "playhouse.migrations", "playhouse.db_url"})
+        assert loaded.isdisjoint({"scopeware.tokens.networked", "playhouse.pool"})
 
     def test_what_is_looked_for_would_be_seen(self):
         """The command line loads click and rich."""
@@ -229,7 +248,14 @@ class TestThePackage:
     def test_every_folder_is_shipped(self):
         """A package that setup.cfg forgets is missing in the wheel only."""
         listed = set(metadata()["options"]["packages"].split())
-        assert {"scopeware", *(f"scopeware.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py"))} <= listed
+        folders = [path.parent.relative_to(ROOT).parts for path in PACKAGE.rglob("__init__.py")]
+        assert {".".join(folder) for folder in folders} <= listed
+
+    def test_every_extra_that_a_message_names_is_there(self):
+        """`pip install scopeware[...]` is what someone is told who lacks something."""
+        named = {extra for path in MODULES for extra in re.findall(r"scopeware\[(\w+)\]", text(path))}
+        assert named
+        assert named <= set(metadata()["options.extras_require"])
 
     def test_the_newest_heading_of_the_changelog_is_the_version(self):
         """What is installed is what was told."""
@@ -240,7 +266,7 @@ class TestThePackage:
 
 APPLICATIONS = ("httpbin", "pypiserver", "wsgidav", "wagtail", "rest_framework")
 FRAMEWORKS = ("bottle", "django", "falcon", "flask", "pyramid")
-CLIENTS_AND_SERVERS = ("cheroot", "gunicorn", "pip", "twine", "waitress", "webdav3")
+CLIENTS_AND_SERVERS = ("cheroot", "gunicorn", "pip", "psycopg", "pymysql", "redis", "twine", "waitress", "webdav3")
 
 
 @pytest.mark.skipif(os.environ.get("SCOPEWARE_REQUIRE_SERVICES") != "1", reason="a newcomer may lack some of these")

@@ -1,7 +1,8 @@
 """A small forge with the shape of Gitea's API: users, organizations, repositories, issues, in SQLite.
 
 It checks no token. Who is calling stands in the environ as ``REMOTE_USER``; whether only public things are to be shown,
-in ``environ["scopeware"].public_only``. What someone may see or change of a repository it decides itself.
+in ``environ["scopeware"].public_only``; which repositories a token reaches, in ``.reach``. What someone may see or
+change of a repository it decides itself.
 """
 
 from __future__ import annotations
@@ -238,7 +239,7 @@ class Forge:
     def _repositories_of(self, call: Call, name: str) -> Response:
         call.user(name)
         rows = call.rows("SELECT * FROM repository WHERE owner = ? ORDER BY name", name)
-        return _json([_repository(row) for row in rows if call.may("read", row)])
+        return _json([_repository(row) for row in rows if call.may("read", row) and call.reaches(row)])
 
     def _my_repositories(self, call: Call) -> Response:
         return self._repositories_of(call, call.caller)
@@ -351,6 +352,12 @@ class Call:
             return False
         known = self.is_admin or user["name"] == self.caller or self.membership(user["name"], self.caller)[0] >= 0
         return known or user["visibility"] == "limited"
+
+    def reaches(self, repository: sqlite3.Row) -> bool:
+        """Whether the token, if it is bound to some repositories, is bound to this one."""
+        known = self.request.environ["scopeware"]
+        name = f"{repository['owner']}/{repository['name']}"
+        return known.reach is None or known.allows(name, public=not repository["private"])
 
     def may(self, action: str, repository: sqlite3.Row) -> bool:
         if action == "read" and not repository["private"]:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -111,10 +112,22 @@ def _path(environ: WSGIEnvironment) -> str:
     return quoted(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).strip("`")
 
 
-def end_on_signals() -> None:
-    """Let the usual signals end the program in order, so that what is temporary is removed."""
+ended = threading.Event()
+"""Whether such a signal has come. What it raises may be lost where it strikes."""
+
+
+def end_on_signals(status: int = 0) -> None:
+    """Let the usual signals end the program in order, so that what is temporary is removed.
+
+    :param status: how it ends; not with 0 where something is left undone.
+    """
+
+    def end(*_: object) -> None:
+        ended.set()
+        sys.exit(status)
+
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, end)
 
 
 def check_address(host: str, port: int) -> None:

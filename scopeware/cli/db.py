@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..tokens import schema
-from ..tokens.database import Database, path_of
+from ..tokens.urls import database_at
 from .output import DENIED, FINE, database_option, json_option, print_json, print_table
 
 
@@ -19,11 +19,10 @@ def db() -> None:
 @json_option
 def upgrade(database: str, as_json: bool) -> None:
     """Create the tables, or bring them up to date; each step whole or not at all."""
-    opened = Database(path_of(database))
-    opened.create()
+    opened = database_at(database)
     opened.set_up()
     with opened.session():
-        applied = schema.upgrade(opened.peewee)
+        applied = schema.upgrade(opened)
     if as_json:
         print_json({"applied": applied})
     else:
@@ -35,7 +34,7 @@ def upgrade(database: str, as_json: bool) -> None:
 @json_option
 def status(database: str, as_json: bool) -> int:
     """List the migrations. Exits 1 if some are pending, or unknown to this version."""
-    opened = Database(path_of(database))
+    opened = database_at(database)
     opened.check_exists()
     with opened.session():
         steps = schema.status(opened.peewee)

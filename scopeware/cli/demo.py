@@ -38,6 +38,7 @@ def demo(host: str, port: int, directory: str | None, as_json: bool) -> None:
     example = _example()
     end_on_signals()
     folder = _folder(directory)
+    store: TokenStore | None = None
     try:
         database = f"sqlite:///{folder / 'tokens.db'}"
         store = TokenStore.connect(database)
@@ -60,6 +61,8 @@ def demo(host: str, port: int, directory: str | None, as_json: bool) -> None:
 
         serve_werkzeug(gate, host, port, ready)
     finally:
+        if store is not None:
+            store.close()
         if directory is None:
             shutil.rmtree(folder, ignore_errors=True)
 

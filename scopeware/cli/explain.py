@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..gate.decision import ANONYMOUS, Caller, Decision, Denied, judge
+from ..gate.decision import ANONYMOUS, Caller, Circumstances, Decision, Denied, judge
 from ..policy import AmbiguousPath, Policy, Requirement
 from ..scopes import DEFAULT_ROLE
 from ..tokens import LiveToken
@@ -51,10 +51,9 @@ def explain(
             raise click.UsageError(f"token {token} does not work: {info.status}")
         scopes, owner, role = info.scopes.as_granted, info.owner, info.owner_role
     if scopes is not None:
-        granted = loaded.vocabulary.parse(scopes) & loaded.roles.ceiling(loaded.roles.check(role))
-        explained = LiveToken(
-            token_id=0, name="explained", owner=owner, role=role, scopes=granted, expires_at=0.0, generation=0
-        )
+        granted = loaded.vocabulary.parse(scopes)
+        effective = loaded.roles.effective(granted, loaded.roles.check(role))
+        explained = LiveToken(token_id=0, name="explained", owner=owner, role=role, granted=granted, scopes=effective)
         caller = Caller(explained, owner, role)
     facts = _facts(loaded, method, path, caller, public)
     if as_json:
@@ -76,6 +75,11 @@ def _facts(policy: Policy, method: str, path: str, caller: Caller, public: bool)
     if requirement is None:
         return facts | {"covered": False, "decision": "allowed", "detail": "outside of the policy's prefix"}
     params = policy.params(requirement, raw_path)
+    circumstances = Circumstances(
+        params=lambda rule: policy.params(rule, raw_path),
+        is_public=lambda _: public,
+        resource=lambda rule: rule.resource.fill(policy.params(rule, raw_path)) if rule.resource else None,
+    )
     facts |= {
         "covered": not requirement.unmatched,
         "group": requirement.group or None,
@@ -85,18 +89,20 @@ def _facts(policy: Policy, method: str, path: str, caller: Caller, public: bool)
         "require_token": requirement.require_token,
         "accept": requirement.accept,
         "public_only": requirement.public_only,
-        **_needs(requirement, caller),
+        **_needs(requirement, caller, circumstances.resource(requirement)),
     }
-    return facts | _decided(judge(requirement, caller, lambda rule: policy.params(rule, raw_path), lambda _: public))
+    return facts | _decided(judge(requirement, caller, circumstances))
 
 
-def _needs(requirement: Requirement, caller: Caller) -> dict[str, Any]:
+def _needs(requirement: Requirement, caller: Caller, resource: str | None) -> dict[str, Any]:
     lists = requirement.scope_lists()
     return {
         "required_scopes": lists[0] if lists else (),
         "alternatives": lists if len(lists) > 1 else (),
         "available_scopes": list(caller.token.scopes) if caller.token else None,
-        "missing": requirement.missing(caller.token.bits) if caller.token else (),
+        "missing": requirement.missing(caller.token.scopes.at(resource) if resource else caller.token.bits)
+        if caller.token
+        else (),
     }
 
 

@@ -12,6 +12,7 @@ import click
 from ..errors import ScopewareError
 from ..text import printable
 from ..tokens import StoreUnavailable
+from .audit import audit
 from .db import db
 from .demo import demo
 from .explain import explain
@@ -33,13 +34,14 @@ def cli() -> None:
     scopeware token create --owner alice --name ci --scopes read:user
     scopeware explain scopes.toml DELETE /api/v1/user --scopes read:user
 
-    The database and the policy can also be set by SCOPEWARE_DATABASE and SCOPEWARE_POLICY.
+    The database and the policy can also be set by SCOPEWARE_DATABASE and SCOPEWARE_POLICY; how other processes are told
+    of changes by SCOPEWARE_PUSH; peppers by SCOPEWARE_PEPPER or SCOPEWARE_PEPPER_FILE.
 
     Exit status: 0 fine, 1 denied or findings, 2 wrong usage or configuration, 3 a store out of reach.
     """
 
 
-for command in (demo, run, token, owner, scopes, explain, db):
+for command in (demo, run, token, owner, scopes, explain, audit, db):
     cli.add_command(command)
 
 

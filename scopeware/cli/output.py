@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..durations import parse_duration
+from ..errors import ConfigurationError
 from ..policy import Policy
 from ..text import printable
 from ..tokens import TokenStore
@@ -24,7 +26,27 @@ FINE, DENIED, WRONG, OUT_OF_REACH = 0, 1, 2, 3
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _DEFAULT_DATABASE = "sqlite:///scopeware.db"
+_PUSH_VARIABLE = "SCOPEWARE_PUSH"
+_WHOLE = ("id", "expires", "status", "secret", "time", "last used", "kind", "role")
+"""Columns that are short, and not folded."""
 _DEFAULT_POLICY = "scopes.toml"
+
+
+class _Duration(click.ParamType[timedelta]):
+    """A length of time: ``30d``."""
+
+    name = "period"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(value)
+        except ConfigurationError as error:
+            self.fail(error.problem, param, ctx)
+
+
+DURATION = _Duration()
 
 
 def database_option(command: Command) -> Command:
@@ -70,9 +92,13 @@ def open_store(database: str, policy: Policy | None) -> TokenStore:
 
     :raises ScopewareError: it cannot be opened.
     """
-    store = TokenStore.connect(database)
+    networked = not database.startswith("sqlite:")
+    store = TokenStore.connect(database, push=os.environ.get(_PUSH_VARIABLE) if networked else None)
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.call_on_close(store.close)
     if policy is not None:
-        store.use(policy.vocabulary, policy.roles, policy.options.token_prefix)
+        store.use(policy.vocabulary, policy.roles, policy.options.token_prefix, policy.lifetimes)
     return store
 
 
@@ -85,11 +111,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     """Print rows for people, verbatim but for what a terminal would obey."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(Text(text(column)), overflow="fold", no_wrap=column in ("id", "expires", "status"))
+        table.add_column(Text(text(column)), overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
         table.add_row(*(Text(text(cell)) for cell in row))
     # What is piped is not folded: a line a row.
-    width = None if sys.stdout.isatty() else 10_000
+    width = None if sys.stdout.isatty() else 1_000_000
     buffer = io.StringIO()
     Console(file=buffer, width=width, force_terminal=sys.stdout.isatty(), emoji=False).print(table)
     click.echo("\n".join(line.rstrip() for line in buffer.getvalue().splitlines()))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from ..scopes import DEFAULT_ROLE
-from ..tokens import OwnerInfo
+from ..tokens import OWNER_KINDS, OwnerInfo, OwnerKind
+from ..tokens.urls import without_password
 from .output import database_option, json_option, load_policy, open_store, policy_option, print_json, print_table
 
 
@@ -17,12 +18,13 @@ def owner() -> None:
 @owner.command()
 @click.argument("name")
 @click.option("--role", default=DEFAULT_ROLE, show_default=True, help="viewer, user, admin, or one of the policy's.")
+@click.option("--kind", type=click.Choice(OWNER_KINDS), default="user", show_default=True, help="For people to see.")
 @policy_option
 @database_option
 @json_option
-def add(name: str, role: str, policy: str | None, database: str, as_json: bool) -> None:
+def add(name: str, role: str, kind: OwnerKind, policy: str | None, database: str, as_json: bool) -> None:
     """Add an owner."""
-    _print(open_store(database, load_policy(policy)).add_owner(name, role=role), as_json)
+    _print(open_store(database, load_policy(policy)).add_owner(name, role=role, kind=kind), as_json)
 
 
 @owner.command(name="list")
@@ -36,11 +38,14 @@ def list_(policy: str | None, database: str, as_json: bool) -> None:
         print_json([_as_dict(info) for info in owners])
     elif owners:
         print_table(
-            ("owner", "role", "status", "since"),
-            ((info.name, info.role, "active" if info.active else "inactive", info.created_at) for info in owners),
+            ("owner", "kind", "role", "status", "since"),
+            (
+                (info.name, info.kind, info.role, "active" if info.active else "inactive", info.created_at)
+                for info in owners
+            ),
         )
     else:
-        click.echo(f"no owners in {database}", err=True)
+        click.echo(f"no owners in {without_password(database)}", err=True)
 
 
 @owner.command(name="set-role")
@@ -82,4 +87,10 @@ def _print(info: OwnerInfo, as_json: bool) -> None:
 
 
 def _as_dict(info: OwnerInfo) -> dict[str, object]:
-    return {"name": info.name, "role": info.role, "active": info.active, "created_at": info.created_at}
+    return {
+        "name": info.name,
+        "kind": info.kind,
+        "role": info.role,
+        "active": info.active,
+        "created_at": info.created_at,
+    }

@@ -8,6 +8,7 @@ import click
 
 from ..errors import ConfigurationError
 from ..gate import Scopeware
+from ..tokens.urls import without_password
 from .application import (
     end_on_signals,
     import_application,
@@ -69,7 +70,8 @@ def run(
     def ready(url: str) -> None:
         guarded = f"{url}{loaded.prefix}/"
         count = f"{len(loaded.groups)} group{'' if len(loaded.groups) == 1 else 's'}"
-        click.echo(f"{application} on {url}; guarded: {guarded} ({count}); tokens: {database}", err=True)
+        tokens = without_password(database)
+        click.echo(f"{application} on {url}; guarded: {guarded} ({count}); tokens: {tokens}", err=True)
 
     if server == "werkzeug":
         end_on_signals()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _RETRY_SECONDS = "5"
 _UNQUOTABLE = re.compile(r"[^ !#-\[\]-~]")
 _HELP: dict[Code, str] = {
+    "address_not_allowed": "use the token from one of its networks, or make another one",
     "ambiguous_credentials": "send one token, in one place",
     "ambiguous_destination": "send one absolute path of this host as Destination",
     "ambiguous_method": "send the method itself, without an override header",
@@ -32,12 +33,14 @@ _HELP: dict[Code, str] = {
     "owner_inactive": "ask an administrator to enable the owner",
     "owner_mismatch": "use a token of that owner",
     "public_only": "use a token without the public-only restriction",
+    "resource_out_of_reach": "use a token that reaches the resource",
     "session_required": "sign in with your browser",
     "store_unavailable": "nothing was done; try again in a few seconds",
     "token_expired": "make a new token",
     "token_invalid": "send the whole token as `Authorization: Bearer <token>`, or make a new one",
     "token_required": "send a token in the header `Authorization: Bearer <token>`",
     "token_revoked": "make a new token",
+    "token_rotated": "use the token that has taken its place",
     "unmatched": "check the path; whoever runs this service can add a rule for it",
 }
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, final
 
 from ..policy import Requirement
 from ..scopes import ScopeSet
-from ..tokens import LiveToken
-from .decision import Decision
+from ..tokens import LiveToken, Refusal
+from .decision import Decision, reach_of
 
 if TYPE_CHECKING:
     from .middleware import Scopeware
@@ -23,10 +23,12 @@ class Context:
     :param owner: who is calling: the token's owner, or whom ``identify`` named; ``None`` for nobody.
     :param requirement: what the policy asks of the request; ``None`` where it does not apply.
     :param path: what was decided about: ``SCRIPT_NAME + PATH_INFO``, as the server gave them.
+    :param guard: what a guard of a view asked for and did not get.
+    :param refusal: what is known of a token that does not work.
     :param decision: :class:`~scopeware.gate.Allowed` or, in report mode, maybe :class:`~scopeware.gate.Denied`.
     """
 
-    __slots__ = ("decision", "gate", "owner", "path", "requirement", "token")
+    __slots__ = ("decision", "gate", "guard", "owner", "path", "refusal", "requirement", "token")
 
     def __init__(
         self,
@@ -36,6 +38,7 @@ class Context:
         requirement: Requirement | None,
         path: str,
         decision: Decision,
+        refusal: Refusal | None = None,
     ) -> None:
         self.gate = gate
         self.token = token
@@ -43,6 +46,8 @@ class Context:
         self.requirement = requirement
         self.path = path
         self.decision = decision
+        self.refusal = refusal
+        self.guard: Requirement | None = None
 
     @property
     def scopes(self) -> ScopeSet | None:
@@ -75,6 +80,28 @@ class Context:
         if self.requirement is None or self.requirement.resource is None:
             return None
         return self.requirement.resource.fill(self.params)
+
+    @property
+    def reach(self) -> tuple[str, ...] | None:
+        """The resources that the caller may get to see in a list: ``alice/widgets``, ``alice/*``. ``None`` for all;
+        ``*`` where roles are given per resource, and for bound tokens where the policy does not apply: ask
+        :meth:`allows` about each."""
+        if self.token is None:
+            return None
+        if self.gate.by_resource or (self.requirement is None and self.token.scopes.bound):
+            return ("*",)
+        if self.requirement is None:
+            return None
+        return None if self.requirement.met_by(self.token.bits) else reach_of(self.requirement, self.token.scopes)
+
+    def allows(self, resource: str, scopes: str | None = None, *, public: bool = False) -> bool:
+        """Whether the caller may do this with another resource, too: for an application that comes upon one.
+
+        :param scopes: what it needs there; by default what the request needs.
+        :param public: whether that resource is public: public-only tokens reach no other.
+        :raises UnknownScope: a word is no scope.
+        """
+        return self.gate.allows(self, resource, scopes, public)
 
     def __repr__(self) -> str:
         return f"<Context of {self.owner or 'nobody'} in {self.group or 'no group'}: {self.decision}>"

@@ -146,7 +146,7 @@ class CredentialReader:
             return []
         user, colon, password = text.partition(":")
         if not colon:
-            return []
+            return [f"{text}:"] if self._start in text else []
         found = [part for part in (user, password) if part.startswith(self._start)]
         if (found == [user] and password not in _OAUTH_BASIC) or (not found and self._start in text):
             # Ours, but not as we take it: refused as no token, never passed on.

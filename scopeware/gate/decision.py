@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from ..policy import Requirement
-from ..scopes import ADMIN_ROLE
-from ..tokens import LiveToken, Refusal
+from ..scopes import ADMIN_ROLE, ScopeSet
+from ..tokens import LiveToken, Refusal, lies_in
 
 Code = Literal[
+    "address_not_allowed",
     "ambiguous_credentials",
     "ambiguous_destination",
     "ambiguous_method",
@@ -20,16 +21,19 @@ Code = Literal[
     "owner_inactive",
     "owner_mismatch",
     "public_only",
+    "resource_out_of_reach",
     "session_required",
     "store_unavailable",
     "token_expired",
     "token_invalid",
     "token_required",
     "token_revoked",
+    "token_rotated",
     "unmatched",
 ]
 
 STATUS: dict[Code, int] = {
+    "address_not_allowed": 403,
     "ambiguous_credentials": 400,
     "ambiguous_destination": 400,
     "ambiguous_method": 400,
@@ -39,12 +43,14 @@ STATUS: dict[Code, int] = {
     "owner_inactive": 401,
     "owner_mismatch": 403,
     "public_only": 403,
+    "resource_out_of_reach": 403,
     "session_required": 403,
     "store_unavailable": 503,
     "token_expired": 401,
     "token_invalid": 401,
     "token_required": 401,
     "token_revoked": 401,
+    "token_rotated": 401,
     "unmatched": 403,
 }
 
@@ -91,10 +97,15 @@ TOKEN_REQUIRED = Denied("token_required", "a token is required")
 SESSION_REQUIRED = Denied("session_required", "tokens are not taken here; sign in")
 UNMATCHED = Denied("unmatched", "no rule of the policy covers this path")
 PUBLIC_ONLY = Denied("public_only", "the token is for public resources only")
+ADDRESS_NOT_ALLOWED = Denied("address_not_allowed", "the token does not work from this address")
+RESOURCE_OUT_OF_REACH = Denied("resource_out_of_reach", "the token does not reach this resource")
+WORTHLESS = Denied("insufficient_scope", "the token has no scope that is worth anything now")
+LIST_OUT_OF_REACH = Denied("resource_out_of_reach", "the token is bound to resources, and this is about others, too")
 OWNER_MISMATCH = Denied("owner_mismatch", "only its owner, or an administrator, may do this")
 REFUSALS: dict[str, Denied] = {
     "token_invalid": Denied("token_invalid", "the token is unknown or malformed"),
     "token_revoked": Denied("token_revoked", "the token was revoked"),
+    "token_rotated": Denied("token_rotated", "the token was rotated; another one has taken its place"),
     "token_expired": Denied("token_expired", "the token has expired"),
     "owner_inactive": Denied("owner_inactive", "the owner of the token is not active"),
 }
@@ -113,33 +124,49 @@ class Caller:
     :param token: the token.
     :param owner: its owner, or who else is signed in.
     :param role: the role of that owner, as far as it is known.
+    :param address: where the request comes from, as the server says.
     """
 
     token: LiveToken | None = None
     owner: str | None = None
     role: str | None = None
+    address: str = ""
 
 
 ANONYMOUS = Caller()
 
+RightsAt = Callable[[LiveToken, str], int | None]
+"""The scope bits of a token at a resource; ``None`` where its owner has no business at all."""
 
-def judge(
-    requirement: Requirement,
-    caller: Caller,
-    params: Callable[[Requirement], dict[str, str]],
-    is_public: Callable[[Requirement], bool],
-) -> Decision:
+
+@final
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a decision may depend on beside the requirement and the caller; asked for where it matters.
+
+    :param params: the variables of the path, by a requirement's rule.
+    :param is_public: whether what the request is about, by that rule, is known to be public.
+    :param resource: what it is about; ``None`` where the rule names nothing.
+    :param rights_at: what a token may do at a resource, where roles are given per resource.
+    """
+
+    params: Callable[[Requirement], dict[str, str]]
+    is_public: Callable[[Requirement], bool]
+    resource: Callable[[Requirement], str | None]
+    rights_at: RightsAt | None = None
+
+
+def judge(requirement: Requirement, caller: Caller, circumstances: Circumstances) -> Decision:
     """Whether the caller meets a requirement.
 
     Everything is denied that is not allowed in so many words.
-
-    :param params: the variables of the path by that requirement's rule, asked for where whose it is matters.
-    :param is_public: whether what the request is about, by that rule, is known to be public; asked where it matters.
     """
     if requirement.also is not None:
-        decision = judge(requirement.also, caller, params, is_public)
+        decision = judge(requirement.also, caller, circumstances)
         if decision is not ALLOWED:
             return decision
+    if caller.token is not None and not _may_come_from(caller.token, caller.address):
+        return ADDRESS_NOT_ALLOWED
     if requirement.unmatched:
         return TOKEN_REQUIRED if caller.owner is None else UNMATCHED
     if caller.owner is None:
@@ -148,27 +175,78 @@ def judge(
         if requirement.accept == "token":
             return TOKEN_REQUIRED
     else:
-        denied = _judge_token(requirement, caller.token, is_public)
+        denied = _judge_token(requirement, caller.token, circumstances)
         if denied is not None:
             return denied
     whose = requirement.owner
-    if whose is not None and caller.role != ADMIN_ROLE and whose.fill(params(requirement)) != caller.owner:
-        return OWNER_MISMATCH
-    return ALLOWED
+    if whose is None or caller.role == ADMIN_ROLE or whose.fill(circumstances.params(requirement)) == caller.owner:
+        return ALLOWED
+    return OWNER_MISMATCH
 
 
-def _judge_token(requirement: Requirement, token: LiveToken, is_public: Callable[[Requirement], bool]) -> Denied | None:
+def _may_come_from(token: LiveToken, address: str) -> bool:
+    return token.networks is None or lies_in(address, token.networks)
+
+
+def _judge_token(requirement: Requirement, token: LiveToken, circumstances: Circumstances) -> Denied | None:
     if requirement.accept == "session":
         return SESSION_REQUIRED
-    if not token.bits or not requirement.met_by(token.bits):
-        missing = requirement.missing(token.bits)
-        if not token.bits:
-            return Denied("insufficient_scope", "the token has no scope that is worth anything now")
-        if not missing:
-            return Denied("insufficient_scope", "no scope allows this method here")
-        return Denied("insufficient_scope", f"the token lacks {' and '.join(missing)}")
+    denied = _judge_scopes(requirement, token, circumstances)
+    if denied is not None:
+        return denied
     if not token.public_only or requirement.public_only == "allow":
         return None
-    if requirement.public_only == "check" and is_public(requirement):
+    if requirement.public_only == "check" and circumstances.is_public(requirement):
         return None
     return PUBLIC_ONLY
+
+
+def _judge_scopes(requirement: Requirement, token: LiveToken, circumstances: Circumstances) -> Denied | None:
+    """Whether a token has the scopes, where the request is about."""
+    about = circumstances.resource(requirement) if circumstances.rights_at or token.scopes.bound else None
+    if about is not None and circumstances.rights_at is not None:
+        return _judge_by_role(requirement, token, about, circumstances.rights_at)
+    if not token.scopes:
+        return WORTHLESS
+    bits = token.bits if about is None else token.scopes.at(about)
+    if requirement.scope_free:
+        return None if bits or about is None else RESOURCE_OUT_OF_REACH
+    if requirement.met_by(bits):
+        return None
+    if not reach_of(requirement, token.scopes):
+        return _lacking(requirement, bits)
+    if about is not None:
+        return RESOURCE_OUT_OF_REACH
+    return None if requirement.filters else LIST_OUT_OF_REACH
+
+
+def _judge_by_role(requirement: Requirement, token: LiveToken, about: str, rights_at: RightsAt) -> Denied | None:
+    """The same where the owner's role at the resource decides. What the token itself lacks is told first, so that it is
+    told alike where its owner has a role and where there is nothing at all."""
+    granted = token.granted.at(about)
+    if not token.granted:
+        return WORTHLESS
+    if requirement.scope_free:
+        if not granted:
+            return RESOURCE_OUT_OF_REACH
+    elif not requirement.met_by(granted):
+        reaches = reach_of(requirement, token.granted)
+        return RESOURCE_OUT_OF_REACH if reaches else _lacking(requirement, granted)
+    rights = rights_at(token, about)
+    if rights is None:
+        return RESOURCE_OUT_OF_REACH
+    if requirement.scope_free:
+        return None if rights else WORTHLESS
+    return None if requirement.met_by(rights) else _lacking(requirement, rights)
+
+
+def _lacking(requirement: Requirement, bits: int) -> Denied:
+    missing = requirement.missing(bits)
+    if not missing:
+        return Denied("insufficient_scope", "no scope allows this method here")
+    return Denied("insufficient_scope", f"the token lacks {' and '.join(missing)}")
+
+
+def reach_of(requirement: Requirement, scopes: ScopeSet) -> tuple[str, ...]:
+    """The resources where a scope set that is bound to some meets a requirement: ``alice/widgets``, ``alice/*``."""
+    return tuple(pattern for pattern in scopes.bound if requirement.met_by(scopes.over(pattern)))

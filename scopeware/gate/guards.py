@@ -93,8 +93,12 @@ def req_scopes(*scopes: str, optional: bool = False, accept: Accept = "any") -> 
 
     @functools.cache
     def needs(vocabulary: Vocabulary) -> Requirement:
-        bits = vocabulary.parse(scopes).bits
-        return Requirement("", "", _ANYWHERE, vocabulary, (bits,), require_token=not optional, accept=accept)
+        needed = vocabulary.parse(scopes)
+        if needed.bound or needed.public_only:
+            raise GuardError(
+                "a guard asks for scopes, not for what they are bound to; the policy's `resource` says that"
+            )
+        return Requirement("", "", _ANYWHERE, vocabulary, (needed.bits,), require_token=not optional, accept=accept)
 
     return functools.partial(_guarded, needs)
 
@@ -110,10 +114,13 @@ def _guarded(needs: Callable[[Vocabulary], Requirement], view: Any) -> Any:
         # Where the policy applies it has said what becomes of public-only tokens; elsewhere nobody has.
         public_only: PublicOnly = "reject" if context.requirement is None else "allow"
         asked_for = replace(needs(gate.policy.vocabulary), public_only=public_only)
-        denied = _judge(asked_for, context)
-        if denied is None or gate.lets_pass(environ, denied):
-            if not isinstance(context.decision, Denied):
-                gate.make_known(environ, context)
+        denied = _judge(asked_for, context, environ.get("REMOTE_ADDR", ""))
+        passes = denied is None or gate.lets_pass(environ, denied)
+        if passes and not isinstance(context.decision, Denied):
+            gate.make_known(environ, context)
+        if denied is not None:
+            gate.note_refusal(environ, context, asked_for, denied, passes)
+        if denied is None or passes:
             return None
         asked = Context(gate, context.token, context.owner, asked_for, "", denied)
         return frameworks.respond(arguments, environ, *gate.refusal(environ, asked))
@@ -143,16 +150,16 @@ def _like(view: Any, guard: Any) -> Any:
     return guard
 
 
-def _judge(requirement: Requirement, context: Context) -> Denied | None:
+def _judge(requirement: Requirement, context: Context, address: str) -> Denied | None:
     # A denial by the gate itself only gets here in report mode, or where the policy does not apply.
     if isinstance(context.decision, Denied) and context.requirement is None:
         return context.decision
     caller = ANONYMOUS
     if context.token is not None:
-        caller = Caller(context.token, context.owner, context.token.role)
+        caller = Caller(context.token, context.owner, context.token.role, address)
     elif context.owner is not None:
         caller = Caller(None, context.owner)
-    decision = judge(requirement, caller, lambda _: {}, lambda _: False)
+    decision = judge(requirement, caller, context.gate.circumstances_of(context))
     return decision if isinstance(decision, Denied) else None
 
 

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Literal, final
 from urllib.parse import unquote
 
 from ..errors import ConfigurationError
-from ..policy import DESTINATION_METHODS, AmbiguousPath, Policy, Requirement
+from ..policy import DESTINATION_METHODS, AmbiguousPath, LogOptions, Policy, Requirement
 from ..text import quoted
-from ..tokens import LiveToken, NoSuchOwner, Refusal, StoreUnavailable, TokenStore, wsgi_text
+from ..tokens import LiveToken, Refusal, Sink, StoreUnavailable, TokenStore, wsgi_text
 from . import guards
 from .answers import Style, style_named
+from .bodies import Rendered, Watched, captured, sends_a_file
 from .context import ENVIRON_KEY, Context
 from .credentials import AmbiguousCredentials, CredentialReader, ForeignCredential, Strip
-from .decision import ALLOWED, ANONYMOUS, PREFLIGHT, REFUSALS, Caller, Decision, Denied, judge, refused
+from .decision import (
+    ALLOWED,
+    ANONYMOUS,
+    PREFLIGHT,
+    REFUSALS,
+    RESOURCE_OUT_OF_REACH,
+    Caller,
+    Circumstances,
+    Decision,
+    Denied,
+    judge,
+    refused,
+)
 from .destination import destination_path
-from .refusals import Refusals, Rendered, scope_headers
+from .refusals import Refusals, scope_headers
+from .rights import ResourceRole, Rights, resource_by
+from .visit import Visit, secret_pattern, without_secrets
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -30,7 +46,9 @@ Observer = Callable[["WSGIEnvironment", Context], None]
 
 _PREFLIGHT_HEADERS = ("access-control-", "vary", "allow")
 _NO_CONTENT = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "0")]
+_QUIET_SECONDS = 10.0
 _NAMESPACE = "SCOPEWARE"
+_REMOTE_LOOKALIKE = "_REMOTE_USER"
 _REMOTE_LOOKALIKES = ("HTTP_REMOTE_USER", "HTTP_X_REMOTE_USER")
 _OVERRIDES = ("HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_X_HTTP_METHOD", "HTTP_X_METHOD_OVERRIDE")
 
@@ -49,6 +67,12 @@ class Scopeware:
     :param answers: the style of refusals: ``"problem"``, ``"gitea"``, ``"timetracker"``, or a callable; by default the
         policy's.
     :param mode: ``"enforce"``, or ``"report"``: nothing is refused; what would have been is logged, and in the environ.
+    :param resource_role: for resources with members of their own: called with the owner and the resource, it names the
+        role that the owner has there, ``None`` for none.
+    :param not_found: a WSGI application that answers instead of the gate where a resource is out of reach: the
+        deployment's own 404, so that nobody can tell from it what there is.
+    :param access_log: where the access log goes, and what is kept; by default as the policy says.
+    :param log_sink: a callable that gets the entries, too.
     :param observe: called after each decision, before the application.
     :param options: any of the policy's gate options (:class:`~scopeware.policy.Options`), by name.
     :raises ConfigurationError: an option that cannot be; a store with another vocabulary than the policy's.
@@ -64,6 +88,10 @@ class Scopeware:
         visibility: Visibility | None = None,
         answers: str | Style | None = None,
         mode: Literal["enforce", "report"] = "enforce",
+        resource_role: ResourceRole | None = None,
+        not_found: WSGIApplication | None = None,
+        access_log: LogOptions | None = None,
+        log_sink: Sink | None = None,
         observe: Observer | None = None,
         **options: Any,
     ) -> None:
@@ -73,6 +101,10 @@ class Scopeware:
             ("store", store, isinstance(store, TokenStore)),
             ("identify", identify, identify is None or callable(identify)),
             ("visibility", visibility, visibility is None or callable(visibility)),
+            ("resource_role", resource_role, resource_role is None or callable(resource_role)),
+            ("not_found", not_found, not_found is None or callable(not_found)),
+            ("access_log", access_log, access_log is None or isinstance(access_log, LogOptions)),
+            ("log_sink", log_sink, log_sink is None or callable(log_sink)),
             ("observe", observe, observe is None or callable(observe)),
         ):
             if not fits:
@@ -84,9 +116,17 @@ class Scopeware:
         self.store = store
         self.mode = mode
         self.options = policy.options.with_changes(options)
-        store.use(policy.vocabulary, policy.roles, self.options.token_prefix)
+        store.use(policy.vocabulary, policy.roles, self.options.token_prefix, policy.lifetimes)
+        self.access_log = store.access_log(access_log or policy.access_log)
+        if log_sink is not None:
+            self.access_log.tell(log_sink)
+        self.secret_pattern = secret_pattern(store.prefix)
         self._identify = identify
         self._visibility = visibility
+        self._rights = Rights(store, policy, resource_role)
+        self.by_resource = resource_role is not None
+        """Whether roles are given per resource."""
+        self._not_found = not_found
         self._observe = observe
         self._credentials = CredentialReader(self.options, f"{store.prefix}_")
         style = answers if callable(answers) else style_named(answers or self.options.answers)
@@ -99,9 +139,12 @@ class Scopeware:
         self._mounted = policy.requirement_when_mounted
         self._authenticate = store.authenticate
         self._find = self._credentials.find
+        self._note = self.access_log.add
+        self._quiet_until = 0.0
         guards.register(self)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started = perf_counter()
         try:
             context = self._admit(environ)
             if context is not None and self._observe is not None:
@@ -109,17 +152,71 @@ class Scopeware:
         except Exception:
             logger.exception("the gate failed")
             context = self._denied(environ, Denied("internal_error", "the gate failed"))
-        if context is not None:
-            decision = context.decision
-            if decision is PREFLIGHT and self.mode == "enforce":
-                return self._answer_preflight(environ, start_response)
-            if decision is not ALLOWED and decision is not PREFLIGHT and not self.lets_pass(environ, decision):
-                return self._refuse(environ, start_response, context)
-            if self._scope_headers and context.token is not None:
-                start_response = self._with_scope_headers(start_response, context)
+        if context is None:
+            return self._pass_by(environ, start_response, started)
+        decision = context.decision
+        if decision is not ALLOWED:
+            if decision is PREFLIGHT:
+                answer = self._answer_preflight if self.mode == "enforce" else self._call
+                return answer(environ, start_response)
+            if not self.lets_pass(environ, decision):
+                return self._refuse(environ, start_response, context, started)
+        elif context.token is None:
+            return self._call(environ, start_response)
+        if self._scope_headers and context.token is not None:
+            start_response = self._with_scope_headers(start_response, context)
+        visit = Visit(context, environ, start_response, started)
+        # PERF: what `_call` does
+        return self._watch(visit, environ, self.app if not guards.in_use else self._call, self._over)
+
+    @staticmethod
+    def _watch(
+        visit: Visit, environ: WSGIEnvironment, app: WSGIApplication, over: Callable[[Visit], None]
+    ) -> Iterable[bytes]:
+        """Call an application.
+
+        :param over: called when the answer is over.
+        """
+        try:
+            body = app(environ, visit.start)
+        except BaseException:
+            over(visit)
+            raise
+        # PERF: nothing comes after a list
+        if type(body) is list or sends_a_file(environ, body):
+            over(visit)
+            return body
+        return Watched(body, lambda: over(visit))
+
+    def _pass_by(self, environ: WSGIEnvironment, start_response: StartResponse, started: float) -> Iterable[bytes]:
+        """Call the application where the policy does not apply. A guard in it may look at a token all the same."""
+        if not guards.in_use:
+            return self.app(environ, start_response)
+        path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+        nothing = Context(self, None, None, None, path, ALLOWED)
+        before = environ.get(ENVIRON_KEY)
+
+        def over(visit: Visit) -> None:
+            context = environ.get(ENVIRON_KEY)
+            if context is not before and isinstance(context, Context) and context.gate is self and context.token:
+                context.path = path
+                visit.context = context
+                self._over(visit)
+
+        return self._watch(Visit(nothing, environ, start_response, started), environ, self._call, over)
+
+    def _call(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if guards.in_use:
             return guards.call(self, environ, start_response)
         return self.app(environ, start_response)
+
+    def _over(self, visit: Visit) -> None:
+        """Note a request; whatever comes of that, its answer stands."""
+        try:
+            visit.end()
+            self._note(visit)
+        except Exception:
+            logger.exception("a request cannot be noted")
 
     # -- a request's way
 
@@ -149,11 +246,16 @@ class Scopeware:
                 secret, strip = found
                 token = self._authenticate(secret)
                 if isinstance(token, Refusal):
-                    return self._denied(environ, refused(token), requirement)
+                    return self._denied(environ, refused(token), requirement, token)
                 bits = token.bits
                 simple = requirement.simple
                 # PERF: what decides nearly always. `judge` says the same, and knows the rest.
-                if bits and bits & simple == simple and not token.public_only:
+                if (
+                    bits
+                    and bits & simple == simple
+                    and not token.restricted
+                    and not (self.by_resource and requirement.resource is not None)
+                ):
                     context = Context(self, token, token.owner, requirement, raw_path, ALLOWED)
                 else:
                     context = self._with_token(environ, requirement, raw_path, token)
@@ -162,7 +264,7 @@ class Scopeware:
         except ForeignCredential as error:
             return self._denied(environ, Denied("token_invalid", str(error)), requirement)
         except StoreUnavailable as error:
-            logger.error("%s", error)
+            self._complain(error)
             return self._denied(environ, Denied("store_unavailable", "tokens cannot be checked now"), requirement)
         if strip is not None and self._strips:
             strip(environ)
@@ -173,7 +275,7 @@ class Scopeware:
         self, environ: WSGIEnvironment, requirement: Requirement, raw_path: str, token: LiveToken
     ) -> Context:
         context = Context(self, token, token.owner, requirement, raw_path, ALLOWED)
-        return self._judged(environ, context, Caller(token, token.owner, token.role))
+        return self._judged(environ, context, Caller(token, token.owner, token.role, environ.get("REMOTE_ADDR", "")))
 
     def _without_token(self, environ: WSGIEnvironment, requirement: Requirement, raw_path: str) -> Context:
         owner = self._session_owner(environ)
@@ -195,11 +297,8 @@ class Scopeware:
         return owner
 
     def _role_of(self, owner: str) -> str | None:
-        try:
-            info = self.store.owner(owner)
-        except NoSuchOwner:
-            return None
-        return info.role if info.active else None
+        account = self.store.account(owner)
+        return account.role if account is not None and account.active else None
 
     def _judged(self, environ: WSGIEnvironment, context: Context, caller: Caller) -> Context:
         requirement = context.requirement
@@ -217,7 +316,8 @@ class Scopeware:
             environ[ENVIRON_KEY] = here = Context(self, context.token, context.owner, rule, context.path, ALLOWED)
             return self._visibility(environ, here.resource) == "public"
 
-        return judge(requirement, caller, lambda rule: self.policy.params(rule, context.path), is_public)
+        circumstances = self._rights.circumstances(context, is_public, lambda rule: resource_by(rule, context))
+        return judge(requirement, caller, circumstances)
 
     def _judge_destination(self, environ: WSGIEnvironment, context: Context, caller: Caller) -> Decision:
         """COPY and MOVE write at their destination, too (RFC 4918 9.8.3): it is judged like the path itself."""
@@ -247,10 +347,16 @@ class Scopeware:
             return None
         return self._denied(environ, Denied("ambiguous_destination", "the destination is guarded, and the path is not"))
 
-    def _denied(self, environ: WSGIEnvironment, decision: Denied, requirement: Requirement | None = None) -> Context:
+    def _denied(
+        self,
+        environ: WSGIEnvironment,
+        decision: Denied,
+        requirement: Requirement | None = None,
+        refusal: Refusal | None = None,
+    ) -> Context:
         """A decision about a request that nobody can be named for."""
         raw_path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
-        context = Context(self, None, None, requirement, raw_path, decision)
+        context = Context(self, None, None, requirement, raw_path, decision, refusal)
         if self.mode == "report" and self._strips:
             self._credentials.strip_all(environ)
         self._present(environ, context)
@@ -258,13 +364,13 @@ class Scopeware:
 
     def _present(self, environ: WSGIEnvironment, context: Context) -> None:
         """Put what was learned into the environ, and take out what pretends to be it."""
-        # PERF: one search in C instead of a loop over all keys
-        if _NAMESPACE in "\n".join(environ):
+        # PERF: two searches in C instead of a loop over all keys
+        names = "\n".join(environ)
+        if _NAMESPACE in names or _REMOTE_LOOKALIKE in names:
             for key in [key for key in environ if key.startswith("HTTP_") and _NAMESPACE in key]:
                 del environ[key]
-        for key in _REMOTE_LOOKALIKES:
-            if key in environ:
-                del environ[key]
+            for key in _REMOTE_LOOKALIKES:
+                environ.pop(key, None)
         environ[ENVIRON_KEY] = context
         token = context.token
         if token is not None:
@@ -277,22 +383,7 @@ class Scopeware:
     def _answer_preflight(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Call the application, and keep what it says to itself: a view that does not look at the method answers a
         preflight as it answers a GET. A preflight is about headers."""
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start(status: str, lines: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
-            started[:] = [(status, lines)]
-            return lambda data: None
-
-        body = guards.call(self, environ, start)
-        try:
-            for _ in body:
-                if started:
-                    break  # it may never end
-        finally:
-            close = getattr(body, "close", None)
-            if close is not None:
-                close()
-        status, lines = started[-1]
+        status, lines, _ = captured(self._call, environ, headers_only=True)
         kept = [line for line in lines if line[0].lower().startswith(_PREFLIGHT_HEADERS)]
         start_response(status, kept if status.startswith("204") else [*kept, *_NO_CONTENT])
         return []
@@ -322,11 +413,35 @@ class Scopeware:
         except ForeignCredential:
             return Context(self, None, None, None, "", REFUSALS["token_invalid"])
         except StoreUnavailable as error:
-            logger.error("%s", error)
+            self._complain(error)
             return Context(self, None, None, None, "", Denied("store_unavailable", "tokens cannot be checked now"))
         if isinstance(token, Refusal):
-            return Context(self, None, None, None, "", refused(token))
+            return Context(self, None, None, None, "", refused(token), token)
         return Context(self, token, token.owner, None, "", ALLOWED)
+
+    def circumstances_of(self, context: Context) -> Circumstances:
+        """Those of a request, for what a guard asks: it is about what the request is about."""
+        return self._rights.circumstances(context, lambda _: False, lambda _: context.resource)
+
+    def allows(self, context: Context, resource: str, scopes: str | None, public: bool) -> bool:
+        """Whether a caller may do something with a resource: see :meth:`Context.allows`."""
+        return self._rights.allows(context, resource, scopes, public)
+
+    def note_refusal(
+        self, environ: WSGIEnvironment, context: Context, asked_for: Requirement, denied: Denied, passed: bool
+    ) -> None:
+        """A guard has refused what the gate let pass, or would have, in report mode.
+
+        :param passed: whether the view runs all the same.
+        """
+        context.guard = asked_for
+        if context.token is not None and environ.get(ENVIRON_KEY) is context:
+            context.decision = denied  # it is noted when the answer is over
+            return
+        path = context.path or f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+        refusal = Context(self, context.token, context.owner, context.requirement, path, denied, context.refusal)
+        refusal.guard = asked_for
+        self._note_denied(environ, refusal, perf_counter(), passed=passed)
 
     # -- answers
 
@@ -336,21 +451,45 @@ class Scopeware:
             return False
         logger.warning(
             "would have refused %s %s with %d %s: %s",
-            environ.get("REQUEST_METHOD"),
-            quoted(environ.get("PATH_INFO", "")),
+            without_secrets(environ.get("REQUEST_METHOD", ""), self.secret_pattern),
+            quoted(without_secrets(environ.get("PATH_INFO", ""), self.secret_pattern)),
             decision.status,
             decision.code,
             decision.detail,
         )
         return True
 
-    def _refuse(self, environ: WSGIEnvironment, start_response: StartResponse, context: Context) -> Iterable[bytes]:
+    def _complain(self, error: StoreUnavailable) -> None:
+        """Say what is wrong with the store, now and then."""
+        now = monotonic()
+        if now >= self._quiet_until:
+            self._quiet_until = now + _QUIET_SECONDS
+            logger.error("%s", error)
+
+    def _refuse(
+        self, environ: WSGIEnvironment, start_response: StartResponse, context: Context, started: float
+    ) -> Iterable[bytes]:
+        if self._not_found is not None and context.decision == RESOURCE_OUT_OF_REACH:
+            if self._scope_headers:
+                start_response = self._with_scope_headers(start_response, context)
+            visit = Visit(context, environ, start_response, started)
+            visit.passed = False
+            return self._watch(visit, environ, self._not_found, self._over)
+        self._note_denied(environ, context, started, passed=False)
         status, lines, body = self.refusal(environ, context)
         start_response(status, lines)
         return [body] if environ.get("REQUEST_METHOD") != "HEAD" else []
 
+    def _note_denied(self, environ: WSGIEnvironment, context: Context, started: float, *, passed: bool) -> None:
+        visit = Visit(context, environ, None, started)
+        visit.passed = passed
+        visit.status = context.decision.status if isinstance(context.decision, Denied) and not passed else None
+        self._over(visit)
+
     def refusal(self, environ: WSGIEnvironment, context: Context) -> Rendered:
         """The status line, the headers and the body of the answer to a request that was denied."""
+        if self._not_found is not None and context.decision == RESOURCE_OUT_OF_REACH:
+            return captured(self._not_found, environ)
         return self._refusals.render(environ, context)
 
     @staticmethod

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, final
 
 from ..policy import Options
-from ..tokens import LiveToken
 from .answers import CONSTANT_STYLES, Answer, Style, challenges, headers, problem
+from .bodies import Rendered
 from .context import Context
 from .decision import Denied
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 logger = logging.getLogger("scopeware.gate")
-
-Rendered = tuple[str, list[tuple[str, str]], bytes]
-"""The status line, the headers and the body."""
 
 _MOST_KEPT = 1024
 
@@ -49,9 +46,10 @@ class Refusals:
         # A browser would ask for a password, whether a person opened the page or a script fetched it.
         asks = environ.get("HTTP_X_REQUESTED_WITH") == "XMLHttpRequest" or "text/html" in accept
         basic = self._options.basic and not asks
-        if self._style not in CONSTANT_STYLES or "text/html" in accept:
-            return self._render(environ, context, decision, basic)
         token = context.token
+        bound = token is not None and token.scopes.bound
+        if self._style not in CONSTANT_STYLES or "text/html" in accept or bound:
+            return self._render(environ, context, decision, basic)
         # PERF: the same refusals come again and again.
         key = (id(context.requirement), decision, token.scopes.bits if token else 0, context.public_only, basic)
         known = self._kept.get(key)
@@ -83,7 +81,7 @@ def scope_headers(context: Context) -> list[tuple[str, str]]:
     """What GitHub tells clients about their token, and about what is asked here."""
     lines = []
     if context.token is not None:
-        lines.append(("X-OAuth-Scopes", ", ".join(_words(context.token))))
+        lines.append(("X-OAuth-Scopes", ", ".join(context.token.scopes.texts)))
     if context.requirement is not None:
         needed = context.requirement.scope_lists()
         lines.append(("X-Accepted-OAuth-Scopes", ", ".join(needed[0]) if needed else ""))
@@ -93,7 +91,11 @@ def scope_headers(context: Context) -> list[tuple[str, str]]:
 def _answer(decision: Denied, context: Context) -> Answer:
     required: tuple[str, ...] = ()
     alternatives: tuple[tuple[str, ...], ...] = ()
-    if context.requirement is not None and decision.code in ("insufficient_scope", "public_only"):
+    if context.requirement is not None and decision.code in (
+        "insufficient_scope",
+        "public_only",
+        "resource_out_of_reach",
+    ):
         alternatives = context.requirement.scope_lists()
         required = alternatives[0] if alternatives else ()
     return Answer(
@@ -102,11 +104,7 @@ def _answer(decision: Denied, context: Context) -> Answer:
         detail=decision.detail,
         required_scopes=required,
         alternatives=alternatives,
-        available_scopes=_words(context.token) if context.token is not None else (),
+        available_scopes=context.token.scopes.texts if context.token is not None else (),
         group=context.group,
         description=context.requirement.description if context.requirement is not None else "",
     )
-
-
-def _words(token: LiveToken) -> tuple[str, ...]:
-    return tuple(str(token.scopes).split(",")) if token.scopes or token.public_only else ()

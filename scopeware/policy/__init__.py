@@ -3,6 +3,8 @@
 from .compiler import DESTINATION_METHODS as DESTINATION_METHODS
 from .compiler import PolicyError as PolicyError
 from .document import DocumentError as DocumentError
+from .lifetimes import Lifetimes as Lifetimes
+from .log_options import LogOptions as LogOptions
 from .options import Options as Options
 from .path import AmbiguousPath as AmbiguousPath
 from .path import canonical as canonical

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..scopes import Vocabulary, VocabularyError
+from ..scopes import READ_METHODS, Vocabulary, VocabularyError
 from ..text import did_you_mean, near, quoted
 from .pattern import Pattern, Template
 from .requirement import MethodTable, Requirement
-from .rules import ACCEPT, PUBLIC_ONLY, Group, Needs, Route
+from .rules import ACCEPT, BOUND, PUBLIC_ONLY, Group, Needs, Route
 from .segment import Kind, PatternError
 from .trie import Node, build, overlapping
 
@@ -135,6 +135,7 @@ class Compiler:
         if group.scopes is None and group.any_of is None:
             raise PolicyError('say which scopes it needs: scopes = ["..."], or scopes = [] for none', where="scopes")
         table = self._requirements(group, group, pattern, group.path, "")
+        _check_filter(group, table.values())
         return _Compiled(group, pattern, {method: table[method] for method in self._methods}, table["*"])
 
     def _route(self, route: Route, group: Group, above: Pattern, number: int) -> _Compiled:
@@ -154,12 +155,14 @@ class Compiler:
         needs_all = Needs(**merged)
         table = self._requirements(needs_all, route, pattern, group.path, str(pattern))
         if route.methods is None:
+            _check_filter(route, table.values())
             return _Compiled(route, pattern, {method: table[method] for method in self._methods}, table["*"], number)
         by_method = {}
         for method in _methods(route.methods):
             by_method[method] = table.get(method) or table["*"]
             if method == "GET":
                 by_method["HEAD"] = table["GET"]
+        _check_filter(route, by_method.values())
         return _Compiled(route, pattern, by_method, None, number)
 
     def _requirements(
@@ -182,6 +185,12 @@ class Compiler:
         if accept == "token" and not require_token:
             raise PolicyError("`accept` has no effect where require_token = false", where="accept")
         resource = self._template(needs.resource, pattern, "resource")
+        bound = one_of(self._value(needs, "bound"), BOUND, "bound")
+        if written.bound == "filter" and (resource is not None or scope_free):
+            why = "a resource decides" if resource is not None else "no scope is asked for"
+            raise PolicyError(f"`bound` has no effect where {why}", where="bound")
+        reading = vocabulary.actions_for("GET")
+        tells_reading = reading != vocabulary.actions_for("*")
         owner = self._template(needs.owner, pattern, "owner")
         self_or_admin = needs.self_or_admin if needs.self_or_admin is not None else False
         if not isinstance(self_or_admin, bool):
@@ -199,10 +208,13 @@ class Compiler:
         for method in (*self._methods, "*"):
             actions = (needs.action,) if needs.action else vocabulary.actions_for(method)
             destination = method in DESTINATION_METHODS
-            if (actions, destination) not in made:
+            # Where no action tells reading from writing, the method does.
+            reads = actions == reading and (tells_reading or method in READ_METHODS)
+            filters = bound == "filter" and resource is None and not scope_free and reads
+            if (actions, destination, filters) not in made:
                 lists = [[*scopes, *words] for words in any_of] or [scopes]
                 alternatives = [bits for words in lists if (bits := self._bits(words, actions)) is not None]
-                made[actions, destination] = Requirement(
+                made[actions, destination, filters] = Requirement(
                     group,
                     route,
                     pattern,
@@ -215,9 +227,10 @@ class Compiler:
                     resource,
                     owner,
                     destination=destination,
+                    filters=filters,
                     description=needs.description,
                 )
-            table[method] = made[actions, destination]
+            table[method] = made[actions, destination, filters]
         return table
 
     def _bits(self, words: Sequence[str], actions: Iterable[str]) -> int | None:
@@ -391,6 +404,11 @@ def one_of(value: Any, allowed: tuple[Any, ...], where: str) -> Any:
     if value not in allowed:
         raise PolicyError(f"{quoted(str(value))} is none of {', '.join(allowed)}", where=where)
     return value
+
+
+def _check_filter(written: Needs, decided: Iterable[Requirement]) -> None:
+    if written.bound == "filter" and not any(requirement.filters for requirement in decided):
+        raise PolicyError("`bound` has no effect where nothing is read", where="bound")
 
 
 def _list(value: Any, where: str) -> Sequence[Any]:

@@ -12,10 +12,19 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..scopes import Vocabulary
 from ..text import did_you_mean, near, quoted
+from .lifetimes import Lifetimes
+from .log_options import LogOptions
 from .options import Options
 from .rules import Group, Route
+from .table import with_changes
 
-_TABLES = ("policy", "vocabulary", "roles", "gate", "group")
+_SETTINGS = {
+    "gate": ("options", Options()),
+    "tokens": ("lifetimes", Lifetimes()),
+    "access_log": ("access_log", LogOptions()),
+}
+"""Table → the policy's argument that it makes, and what holds where it says nothing."""
+_TABLES = ("policy", "vocabulary", "roles", *_SETTINGS, "group")
 _POLICY_KEYS = ("vocabulary", "prefix", "require_token", "unmatched", "public_only")
 _HEADING = re.compile(r"\s*\[\[\s*(group(?:\s*\.\s*route)?)\s*\]\]")
 
@@ -70,11 +79,12 @@ def parse(text: str) -> dict[str, Any]:
         if not isinstance(patterns, str):
             raise DocumentError('expected patterns such as "read:*"', where=f"roles.{role}")
     arguments["roles"] = roles
-    gate = _table(data, "gate")
-    try:
-        arguments["options"] = Options.from_mapping(gate)
-    except ConfigurationError as error:
-        raise error.at("gate") from None
+    for name, (argument, defaults) in _SETTINGS.items():
+        changes = _table(data, name)
+        try:
+            arguments[argument] = with_changes(defaults, changes)
+        except ConfigurationError as error:
+            raise error.at(name) from None
     groups = data.get("group", [])
     if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
         raise DocumentError("groups are written [[group]]", where="group")

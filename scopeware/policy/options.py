@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any, Literal, final
 
-from ..errors import ConfigurationError
-from ..text import did_you_mean, near, quoted
+from ..text import quoted
+from .table import require, with_changes
 
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]+")
@@ -49,56 +49,28 @@ class Options:
     answers: str = "problem"
 
     def __post_init__(self) -> None:
-        self._require(
+        require(
             self.realm.isascii() and self.realm.isprintable() and not set(self.realm) & set('"\\'),
             "realm",
             "printable ASCII without quotes and backslashes",
         )
-        self._require(
+        require(
             _TOKEN_PREFIX.fullmatch(self.token_prefix) is not None,
             "token_prefix",
             f"2 to 16 lower-case letters and digits, a letter first: {quoted(self.token_prefix)}",
         )
         for key, form, words in (("headers", _HEADER, self.headers), ("query", _PARAMETER, self.query)):
             for word in words:
-                self._require(
-                    form.fullmatch(word) is not None, key, f"names of letters, digits and dashes: {quoted(word)}"
-                )
-                self._require(
-                    word.lower() not in ("authorization", "cookie"), key, f"another place than {quoted(word)}"
-                )
-        self._require(self.foreign in ("refuse", "pass"), "foreign", '"refuse" or "pass"')
-        self._require(self.method_override in ("ignore", "refuse"), "method_override", '"ignore" or "refuse"')
-        self._require(self.preflight in ("pass", "check"), "preflight", '"pass" or "check"')
-        self._require(_STYLE.fullmatch(self.answers) is not None, "answers", "the name of a style")
-
-    @staticmethod
-    def _require(fine: bool, key: str, form: str) -> None:
-        if not fine:
-            raise ConfigurationError(f"expected {form}", where=key)
-
-    @classmethod
-    def from_mapping(cls, data: Mapping[str, Any]) -> Options:
-        """The options of a ``[gate]`` table.
-
-        :raises ConfigurationError: an unknown key, or a value that cannot be.
-        """
-        return cls().with_changes(data)
+                require(form.fullmatch(word) is not None, key, f"names of letters, digits and dashes: {quoted(word)}")
+                require(word.lower() not in ("authorization", "cookie"), key, f"another place than {quoted(word)}")
+        require(self.foreign in ("refuse", "pass"), "foreign", '"refuse" or "pass"')
+        require(self.method_override in ("ignore", "refuse"), "method_override", '"ignore" or "refuse"')
+        require(self.preflight in ("pass", "check"), "preflight", '"pass" or "check"')
+        require(_STYLE.fullmatch(self.answers) is not None, "answers", "the name of a style")
 
     def with_changes(self, changes: Mapping[str, Any]) -> Options:
         """These options, but for `changes`.
 
         :raises ConfigurationError: an unknown key, or a value that cannot be.
         """
-        kinds: dict[str, type] = {entry.name: type(getattr(self, entry.name)) for entry in fields(self)}
-        values: dict[str, Any] = {}
-        for key, value in changes.items():
-            kind = kinds.get(key)
-            if kind is None:
-                raise ConfigurationError(f"unknown key {quoted(key)}{did_you_mean(near(key, kinds))}", where=key)
-            strings = isinstance(value, list | tuple) and all(isinstance(word, str) for word in value)
-            if not (strings if kind is tuple else type(value) is kind):
-                form = "a list of strings" if kind is tuple else "true or false" if kind is bool else "a string"
-                raise ConfigurationError(f"expected {form}", where=key)
-            values[key] = tuple(value) if kind is tuple else value
-        return replace(self, **values)
+        return with_changes(self, changes)

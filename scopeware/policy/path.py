@@ -92,12 +92,18 @@ def may_lie_under(raw: str, prefix: str) -> bool:
 def _readings(raw: str) -> Iterator[str]:
     """What servers, frameworks and proxies might make of a path: decoded strictly or not, once more or thrice, cut at
     ``?`` and ``#``, without control characters, with ``\\`` as a slash, without parameters, with dots resolved."""
-    for text in _decoded(raw):
-        for cut in (text, re.split(r"[?#]", text)[0], _ABSOLUTE.sub("", text)):
-            for cleaned in (cut, _CONTROL.sub("", cut)):
-                for slashed in (cleaned, cleaned.replace("\\", "/")):
-                    for bare in (slashed, without_parameters(slashed)):
-                        yield from _resolved(bare)
+    readings = dict.fromkeys(_decoded(raw))
+    for reread in (
+        lambda text: re.split(r"[?#]", text)[0],
+        lambda text: _ABSOLUTE.sub("", text),
+        lambda text: _CONTROL.sub("", text),
+        lambda text: text.replace("\\", "/"),
+        without_parameters,
+    ):
+        # Most of them change nothing, and what is the same is looked at once.
+        readings |= dict.fromkeys(reread(text) for text in list(readings))
+    for text in readings:
+        yield from _resolved(text)
 
 
 def _decoded(raw: str) -> Iterator[str]:

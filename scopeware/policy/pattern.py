@@ -172,6 +172,10 @@ class Template:
                 raise PatternError(
                     f"`<{name}>` is no variable of {quoted(pattern.source)}{did_you_mean(near(name, pattern.names))}"
                 )
+        if self.names and sum(segment.kind is Kind.MANY for segment in pattern.segments) > 1:
+            raise PatternError(
+                f"in {quoted(pattern.source)} nobody can say where one <path:...> ends and the other begins"
+            )
         if self.names and pattern.below and pattern.has_many:
             raise PatternError(
                 f"in {quoted(pattern.source)}, which covers what is below it, nobody can say where <path:...> ends; "

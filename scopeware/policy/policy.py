@@ -11,6 +11,8 @@ from ..scopes import Roles, Vocabulary, VocabularyError
 from ..text import quoted
 from . import document
 from .compiler import Compiler, PolicyError, one_of
+from .lifetimes import Lifetimes
+from .log_options import LogOptions
 from .options import Options
 from .path import AmbiguousPath, canonical, may_lie_under, without_parameters, wsgi_path
 from .pattern import Pattern
@@ -18,6 +20,10 @@ from .requirement import Requirement
 from .rules import PUBLIC_ONLY, UNMATCHED, Group, Needs, PublicOnly, Unmatched
 from .segment import Kind, PatternError
 from .trie import find
+
+_MOST_KNOWN = 4096
+_LONGEST_KNOWN = 200
+"""How many paths are remembered, and how long they are, in characters: a megabyte, whatever clients ask for."""
 
 
 @final
@@ -31,13 +37,28 @@ class Policy:
     :param public_only: what becomes of public-only tokens in groups that do not say so.
     :param unmatched: what becomes of requests under the prefix that no group covers: ``"deny"``, or ``"pass"``.
     :param roles: role → patterns, see :class:`~scopeware.scopes.Roles`.
+    :param lifetimes: how long tokens may live.
+    :param access_log: what is kept of requests.
     :param options: how the gate takes credentials and answers.
     :param source: what messages call it; the file's name.
     :raises ConfigurationError: a path, scope or key that cannot be used, two rules for one path, two rules that overlap
         without one being the more specific, a rule or key that has no effect.
     """
 
-    __slots__ = ("_prefix_length", "_root", "_under", "groups", "options", "prefix", "roles", "source", "vocabulary")
+    __slots__ = (
+        "_known",
+        "_prefix_length",
+        "_root",
+        "_under",
+        "access_log",
+        "groups",
+        "lifetimes",
+        "options",
+        "prefix",
+        "roles",
+        "source",
+        "vocabulary",
+    )
 
     def __init__(
         self,
@@ -49,6 +70,8 @@ class Policy:
         public_only: PublicOnly = "reject",
         unmatched: Unmatched = "deny",
         roles: Mapping[str, str] | None = None,
+        lifetimes: Lifetimes | None = None,
+        access_log: LogOptions | None = None,
         options: Options | None = None,
         source: str = "",
     ) -> None:
@@ -58,6 +81,8 @@ class Policy:
             raise error.at("policy.vocabulary") from None
         self.groups = tuple(groups)
         self.roles = Roles(self.vocabulary, roles)
+        self.lifetimes = lifetimes or Lifetimes()
+        self.access_log = access_log or LogOptions()
         self.options = options or Options()
         self.source = source
         self.prefix = _prefix(prefix)
@@ -69,12 +94,13 @@ class Policy:
         one_of(public_only, PUBLIC_ONLY, "policy.public_only")
         if not self.groups:
             raise PolicyError("there is no group, so nothing could pass; write at least one [[group]]")
-        defaults = Needs(require_token=require_token, accept="any", public_only=public_only)
+        defaults = Needs(require_token=require_token, accept="any", public_only=public_only, bound="reject")
         nobody = Requirement("", "", Pattern.parse("/"), self.vocabulary, unmatched=True)
         if unmatched == "pass":
             nobody = Requirement(
                 "", "", nobody.pattern, self.vocabulary, scope_free=True, require_token=False, public_only=public_only
             )
+        self._known: dict[tuple[str, str], Requirement] = {}
         self._root = Compiler(self.vocabulary, defaults, nobody).compile(self.groups)
 
     @classmethod
@@ -106,11 +132,19 @@ class Policy:
             raise AmbiguousPath("PATH_INFO does not start with a slash")
         whole = self.requirement(method, script_name + path_info)
         alone = self.requirement(method, path_info)
-        if alone is not None and (alone.group or self.prefix) and alone is not whole:
+        if alone is None or not (alone.group or self.prefix):
+            return whole
+        if alone is not whole or self._names(alone, path_info) != self._names(alone, script_name + path_info):
             raise AmbiguousPath(
-                f"without the mount `{script_name}` another rule decides; name it in the policy's prefix"
+                f"without the mount `{script_name}` something else is decided about; name it in the policy's prefix"
             )
         return whole
+
+    def _names(self, requirement: Requirement, raw_path: str) -> list[str]:
+        """What a request is about, and whose it is, as far as its rule says."""
+        params = self.params(requirement, raw_path)
+        names = [known.fill(params) for known in (requirement.resource, requirement.owner) if known is not None]
+        return names if requirement.also is None else names + self._names(requirement.also, raw_path)
 
     def requirement(self, method: str, raw_path: str) -> Requirement | None:
         """What a request needs; ``None`` outside of the prefix.
@@ -120,6 +154,18 @@ class Policy:
         :raises AmbiguousPath: there is no one reading of the path, or one reading lies under the prefix and another
             does not.
         """
+        # PERF: a look-up is a sixth of finding out, and most requests are for paths that were there before.
+        known = self._known.get((method, raw_path))
+        if known is not None:
+            return known
+        found = self._find(method, raw_path)
+        if found is not None and len(raw_path) <= _LONGEST_KNOWN and len(method) <= _LONGEST_KNOWN:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[method, raw_path] = found
+        return found
+
+    def _find(self, method: str, raw_path: str) -> Requirement | None:
         try:
             path = canonical(raw_path)
         except AmbiguousPath:

@@ -24,6 +24,7 @@ class Requirement:
     :param vocabulary: whose bits `alternatives` are.
     :param alternatives: scope bits, any one of which suffices. Empty: no scope suffices.
     :param scope_free: no scope is asked for.
+    :param filters: the application shows tokens that are bound to resources only what they reach.
     :param destination: the method writes where its ``Destination`` header says, too (RFC 4918 9.8, 9.9).
     :param also: what has to be met besides, for a request that might be read as another.
     :param unmatched: no group covers the request, and the policy denies what none covers.
@@ -42,6 +43,7 @@ class Requirement:
     owner: Template | None = None
     unmatched: bool = False
     destination: bool = False
+    filters: bool = False
     also: Requirement | None = None
     description: str = field(default="", compare=False)
     simple: int = field(init=False, compare=False)
@@ -94,6 +96,7 @@ class Requirement:
             self.owner and self.owner.meaning(self.pattern),
             self.unmatched,
             self.destination,
+            self.filters,
         )
 
 

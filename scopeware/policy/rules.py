@@ -10,10 +10,14 @@ Accept = Literal["any", "token", "session"]
 """Who may call: anyone signed in, a token only, a session (``identify``) only."""
 PublicOnly = Literal["check", "reject", "allow"]
 """What becomes of a public-only token: ask ``visibility``, refuse it, let it be."""
+Bound = Literal["reject", "filter"]
+"""What becomes of a token whose scopes are bound to resources where the policy names no resource: refuse it, or let it
+read, the application showing it only what it reaches."""
 Unmatched = Literal["deny", "pass"]
 
 ACCEPT: tuple[Accept, ...] = ("any", "token", "session")
 PUBLIC_ONLY: tuple[PublicOnly, ...] = ("check", "reject", "allow")
+BOUND: tuple[Bound, ...] = ("reject", "filter")
 UNMATCHED: tuple[Unmatched, ...] = ("deny", "pass")
 
 
@@ -30,6 +34,7 @@ class Needs:
     :param accept: who counts as signed in.
     :param public_only: what becomes of public-only tokens.
     :param resource: what the request is about, as a template of the path's variables: ``<owner>/<repo>``.
+    :param bound: what becomes of tokens that are bound to resources, on lists of such.
     :param owner: whose it is, as such a template; for `self_or_admin`.
     :param self_or_admin: whether only that owner, or an administrator, may.
     :param description: one line for people.
@@ -42,6 +47,7 @@ class Needs:
     accept: Accept | None = None
     public_only: PublicOnly | None = None
     resource: str | None = None
+    bound: Bound | None = None
     owner: str | None = None
     self_or_admin: bool | None = None
     description: str = ""

@@ -2,6 +2,8 @@
 
 from .category import Category as Category
 from .category import VocabularyError as VocabularyError
+from .methods import READ_METHODS as READ_METHODS
+from .resource import canonical_pattern as canonical_pattern
 from .roles import ADMIN_ROLE as ADMIN_ROLE
 from .roles import DEFAULT_ROLE as DEFAULT_ROLE
 from .roles import Roles as Roles

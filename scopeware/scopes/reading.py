@@ -8,7 +8,19 @@ from typing import Any
 from ..text import did_you_mean, near, quoted
 from .category import Category, VocabularyError
 
-_KEYS = ("actions", "admin", "all", "categories", "implies", "methods", "name", "public_only", "wildcards")
+_KEYS = (
+    "actions",
+    "admin",
+    "all",
+    "categories",
+    "implies",
+    "inherited",
+    "methods",
+    "name",
+    "public_only",
+    "reserved",
+    "wildcards",
+)
 
 
 def arguments(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,15 +35,16 @@ def arguments(data: Mapping[str, Any]) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if "actions" in data:
         options["actions"] = _strings(data["actions"], "actions")
-    for key in ("implies", "wildcards", "methods"):
+    for key in ("implies", "wildcards", "methods", "reserved"):
         if key in data:
             table = _expect(data[key], dict, key, "a table of lists of strings")
             options[key] = {word: _strings(values, f"{key}.{word}") for word, values in table.items()}
     for key, keyword in (("all", "all_word"), ("public_only", "public_only")):
         if key in data:
             options[keyword] = _expect(data[key], str, key, "a string")
-    if "admin" in data:
-        options["admin"] = _strings(data["admin"], "admin")
+    for key in ("admin", "inherited"):
+        if key in data:
+            options[key] = _strings(data[key], key)
     options["name"] = _expect(data.get("name", "custom"), str, "name", "a string")
     options["categories"] = [_category(key, entry) for key, entry in categories.items()]
     return options

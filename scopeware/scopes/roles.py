@@ -26,7 +26,7 @@ class Roles(Mapping[str, ScopeSet]):
     :raises VocabularyError: a pattern matches nothing.
     """
 
-    __slots__ = ("_ceilings", "vocabulary")
+    __slots__ = ("_ceilings", "_withheld", "vocabulary")
 
     def __init__(self, vocabulary: Vocabulary, table: Mapping[str, str] | None = None) -> None:
         self.vocabulary = vocabulary
@@ -47,11 +47,47 @@ class Roles(Mapping[str, ScopeSet]):
                 ceilings[role] = vocabulary.match(words)
             except VocabularyError as error:
                 raise error.at(f"roles.{role}") from None
-        self._ceilings = MappingProxyType({role: ScopeSet(vocabulary, bits) for role, bits in ceilings.items()})
+        for word, holders in vocabulary.reserved.items():
+            for role in holders:
+                if role not in ceilings:
+                    raise VocabularyError(f"unknown role {quoted(role)}", where=f"reserved.{word}")
+        self._withheld = {role: self._words_withheld(role) for role in ceilings}
+        self._ceilings = MappingProxyType(
+            {
+                role: self._ceiling(bits & ~vocabulary.reaching(self._withheld[role] & vocabulary.everything), role)
+                for role, bits in ceilings.items()
+            }
+        )
+
+    def _ceiling(self, bits: int, role: str) -> ScopeSet:
+        """As a set in which the words for many scopes that the role may use stand as such, so that they stay words."""
+        words = 0
+        for word in self.vocabulary.wildcards:
+            bit = self.vocabulary.word_bits(word)
+            if not self.vocabulary.closure(bit) & ~bits and not bit & self._withheld[role]:
+                words |= bit
+        return ScopeSet(self.vocabulary, bits | words)
+
+    def _words_withheld(self, role: str) -> int:
+        words = 0
+        for word, holders in self.vocabulary.reserved.items():
+            if role not in holders:
+                words |= self.vocabulary.word_bits(word)
+        return words
 
     def ceiling(self, role: str) -> ScopeSet:
         """The ceiling of `role`; nothing at all for a role nobody knows."""
         return self._ceilings.get(role) or ScopeSet(self.vocabulary, 0)
+
+    def effective(self, granted: ScopeSet, role: str) -> ScopeSet:
+        """What of `granted` is worth anything under `role`: words reserved to other roles are as if they had not been
+        granted, and the rest reaches as far as the ceiling."""
+        return granted.without_words(self._withheld.get(role, -1)) & self.ceiling(role)
+
+    def reserved_in(self, granted: ScopeSet, role: str) -> tuple[str, ...]:
+        """The words of `granted` that are reserved to other roles than `role`."""
+        words = granted.granted_words & self._withheld.get(role, -1)
+        return tuple(word for word in self.vocabulary.reserved if words & self.vocabulary.word_bits(word))
 
     def check(self, role: str) -> str:
         """`role`, if there is such a role.

@@ -14,11 +14,13 @@ from ..text import did_you_mean, near, quoted
 from . import reading
 from .category import Category, VocabularyError
 from .methods import OTHER, method_table, unknown_action
+from .resource import canonical_pattern
 from .scope_set import ScopeSet, UnknownScope
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _SEPARATORS = re.compile(r"[ ,]+")
 _MEMORY = 4096
+_LONGEST_SUGGESTED = 60
 
 
 @final
@@ -39,6 +41,9 @@ class Vocabulary:
         OPTIONS read; all others write, or create (POST), update (PUT, PATCH), delete (DELETE), and all three for
         any other method, where those are the vocabulary's actions.
     :param admin: categories that are for administrators only.
+    :param reserved: words (scopes or wildcards) → the roles whose owners alone may be granted them.
+    :param inherited: patterns, as :meth:`match` reads them: the scopes that a role without a resource gives in every
+        resource, where roles are given per resource.
     :raises VocabularyError: a name twice, an unknown action, a word that cannot be told from another.
     """
 
@@ -57,8 +62,10 @@ class Vocabulary:
         "all_word",
         "categories",
         "everything",
+        "inherited_bits",
         "name",
         "public_only",
+        "reserved",
     )
 
     def __init__(
@@ -73,6 +80,8 @@ class Vocabulary:
         wildcards: Mapping[str, Iterable[str]] | None = None,
         methods: Mapping[str, Iterable[str]] | None = None,
         admin: Iterable[str] = (),
+        reserved: Mapping[str, Iterable[str]] | None = None,
+        inherited: Iterable[str] = (),
     ) -> None:
         listed = [Category(entry) if isinstance(entry, str) else entry for entry in categories]
         self._arguments = {
@@ -83,6 +92,8 @@ class Vocabulary:
             "wildcards": wildcards and {word: tuple(patterns) for word, patterns in wildcards.items()},
             "methods": methods and {method: tuple(needed) for method, needed in methods.items()},
             "admin": tuple(admin),
+            "reserved": reserved and {word: tuple(roles) for word, roles in reserved.items()},
+            "inherited": tuple(inherited),
         }
         self.name = name
         self.actions = tuple(actions)
@@ -116,6 +127,12 @@ class Vocabulary:
         for offset, word in enumerate(self._wildcards):
             self._known[word] = 1 << (len(self._scopes) + offset)
         self._methods = method_table(self.actions, methods)
+        self.reserved = MappingProxyType({word: tuple(roles) for word, roles in (reserved or {}).items()})
+        self._check_reserved()
+        try:
+            self.inherited_bits = self.match(inherited)
+        except VocabularyError as error:
+            raise error.at("inherited") from None
         # PERF: every refusal spells scopes, and mostly the same ones.
         self._words: dict[int, tuple[str, ...]] = {}
         self._definition = (
@@ -129,6 +146,8 @@ class Vocabulary:
             public_only,
             tuple(sorted(self._methods.items())),
             self.admin,
+            tuple(sorted(self.reserved.items())),
+            self.inherited_bits,
         )
 
     # -- where vocabularies come from
@@ -174,22 +193,47 @@ class Vocabulary:
         elif isinstance(scopes, str):
             scopes = (word for word in _SEPARATORS.split(scopes) if word)
         granted = 0
+        bound: dict[str, int] = {}
         public_only = False
         unknown = []
         for word in scopes:
-            if isinstance(word, str) and word == self.public_only:
+            if not isinstance(word, str):
+                unknown.append(repr(word))
+            elif word == self.public_only:
                 public_only = True
-            elif isinstance(word, str):
+            elif "@" not in word:
                 bit = self._known.get(word, 0)
                 granted |= bit
                 if not bit:
                     unknown.append(word)
             else:
-                unknown.append(repr(word))
-        return ScopeSet(self, granted, public_only), tuple(unknown)
+                scope, _, resource = word.partition("@")
+                pattern = canonical_pattern(resource)
+                bit = self._known.get(scope, 0)
+                if bit and pattern is not None:
+                    bound[pattern] = bound.get(pattern, 0) | bit
+                else:
+                    unknown.append(word)
+        return ScopeSet(self, granted, public_only, bound.items()), tuple(unknown)
+
+    def word_bits(self, word: str) -> int:
+        """The bit that stands for a scope, or for a wildcard, as it was granted.
+
+        :raises UnknownScope: it is neither.
+        """
+        bit = self._known.get(word)
+        if bit is None:
+            raise self.unknown(word)
+        return bit
 
     def unknown(self, word: str) -> UnknownScope:
         """The error that says `word` is not known here, with near matches."""
+        scope, at, resource = word.partition("@")
+        if at:
+            pattern = canonical_pattern(resource) if len(resource) <= _LONGEST_SUGGESTED else None
+            scopes = (scope,) if scope in self._known else self.unknown(scope).suggestions
+            near_words = [each for each in scopes if each in self._known]
+            return UnknownScope(word, self.name, tuple(f"{each}@{pattern or 'owner/name'}" for each in near_words))
         action, colon, category = word.partition(":")
         if f"{category}:{action}" in self._known:
             suggestions: tuple[str, ...] = (f"{category}:{action}",)
@@ -219,22 +263,22 @@ class Vocabulary:
             self._words[bits] = known
         return known
 
-    def spell(self, granted: int, public_only: bool, *, as_granted: bool = False) -> str:
-        """Canonical text of scope bits; with `as_granted`, of granted words, wildcards kept as such."""
-        words = [self.public_only] if public_only and self.public_only else []
+    def spell(self, granted: int, *, as_granted: bool = False) -> tuple[str, ...]:
+        """The words for scope bits, canonical; with `as_granted`, for granted words, wildcards kept as such."""
         bits = granted & self.everything
-        if as_granted:
-            covered = 0
-            for word, meaning in self._wildcards.items():
-                if granted & self._known[word] and meaning & ~covered:
-                    words.append(word)
-                    covered |= meaning
-            words += self.words(bits & ~covered)
-        elif bits == self.everything and self.all_word is not None:
-            words.append(self.all_word)
-        else:
-            words += self.words(bits)
-        return ",".join(words)
+        if not as_granted:
+            return (self.all_word,) if bits == self.everything and self.all_word is not None else self.words(bits)
+        words = []
+        covered = 0
+        for word, meaning in self._wildcards.items():
+            if granted & self._known[word] and (meaning & ~covered or word in self.reserved):
+                words.append(word)
+                # A word that some may not use does not stand for what was granted besides.
+                covered |= 0 if word in self.reserved else meaning
+        withheld = [scope for scope in self.reserved if bits & self._known[scope] & self.everything]
+        for scope in withheld:
+            bits &= ~self._known[scope]
+        return (*words, *self.words(bits & ~covered), *withheld)
 
     # -- what is implied, and what a request needs
 
@@ -386,6 +430,14 @@ class Vocabulary:
         for name in self.admin:
             if name not in self.categories:
                 raise VocabularyError(f"unknown category {quoted(name)}{self._hint(name)}", where="admin")
+
+    def _check_reserved(self) -> None:
+        for word, roles in self.reserved.items():
+            where = f"reserved.{word}"
+            if word not in self._known:
+                raise VocabularyError(f"{quoted(word)} is no word of this vocabulary", where=where)
+            if not roles:
+                raise VocabularyError("it is reserved for nobody; name a role, or leave the word out", where=where)
 
     def _actions_of(self, category: Category) -> tuple[str, ...]:
         if category.actions is None:

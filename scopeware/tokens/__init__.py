@@ -1,6 +1,16 @@
-"""Who holds what: secrets, tokens, owners and the store they are in."""
+"""Who holds what: secrets, tokens, owners, the store they are in, and the log of their use."""
 
+from .access_log import AccessLog as AccessLog
+from .access_log import LogEntry as LogEntry
+from .access_log import LogFilter as LogFilter
+from .access_log import LogReader as LogReader
+from .access_log import LogRecord as LogRecord
+from .access_log import Sink as Sink
 from .database import StoreUnavailable as StoreUnavailable
+from .networks import lies_in as lies_in
+from .pepper import Peppers as Peppers
+from .records import OWNER_KINDS as OWNER_KINDS
+from .records import Account as Account
 from .records import Issued as Issued
 from .records import LiveToken as LiveToken
 from .records import NameTaken as NameTaken
@@ -8,10 +18,14 @@ from .records import NoSuchOwner as NoSuchOwner
 from .records import NoSuchToken as NoSuchToken
 from .records import OwnerExists as OwnerExists
 from .records import OwnerInfo as OwnerInfo
+from .records import OwnerKind as OwnerKind
 from .records import Refusal as Refusal
+from .records import TokenDead as TokenDead
 from .records import TokenInfo as TokenInfo
+from .records import TokenManaged as TokenManaged
 from .records import TokenRefused as TokenRefused
 from .records import wsgi_text as wsgi_text
 from .schema import SchemaError as SchemaError
 from .secret import SecretFormat as SecretFormat
 from .store import TokenStore as TokenStore
+from .token_filter import TokenFilter as TokenFilter

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peewee import Database
+import peewee
 
 if TYPE_CHECKING:
     from playhouse.migrations import Runner
 
 from ..errors import ConfigurationError
+from .database import Database
 
 _TABLE = "scopeware_migration"
 
@@ -39,7 +38,7 @@ def directory() -> Path:
     return installed if installed.is_dir() else package.parent / "migrations"
 
 
-def status(database: Database) -> list[Step]:
+def status(database: peewee.Database) -> list[Step]:
     """Every migration, in order.
 
     :param database: with an open connection.
@@ -51,20 +50,23 @@ def status(database: Database) -> list[Step]:
 def upgrade(database: Database) -> list[str]:
     """Apply what is pending, each migration whole or not at all; the names of those applied.
 
-    :param database: with an open connection.
+    :param database: inside of a session.
     :raises SchemaError: a newer version was here.
     """
-    with _exclusive(database):
-        check_not_newer(status(database))
-        runner = _runner(database)
-        applied: list[str] = runner.up()
+    with database.migrating():
+        check_not_newer(status(database.peewee))
+        runner = _runner(database.peewee)
+        try:
+            applied: list[str] = runner.up()
+        except RuntimeError as error:
+            raise SchemaError(str(error)) from error
         # playhouse keeps local times without saying so.
         now = datetime.now(UTC).replace(tzinfo=None)
         runner.History.update(applied=now).where(runner.History.name.in_(applied)).execute()
         return applied
 
 
-def check(database: Database) -> None:
+def check(database: peewee.Database) -> None:
     """Nothing, if the tables are those of this version.
 
     :raises SchemaError: they are older, or newer.
@@ -88,14 +90,7 @@ def check_not_newer(steps: list[Step]) -> None:
         )
 
 
-def _runner(database: Database) -> Runner:
+def _runner(database: peewee.Database) -> Runner:
     from playhouse.migrations import Runner  # noqa: PLC0415  # a tenth of the time that importing scopeware takes
 
     return Runner(database, str(directory()), table_name=_TABLE)
-
-
-@contextmanager
-def _exclusive(database: Database) -> Iterator[None]:
-    """Lets one process at a time migrate: the next one finds nothing left to do."""
-    with database.atomic("IMMEDIATE"):
-        yield

@@ -24,7 +24,11 @@ _PAIR = len(_PAIRS)
 
 def digest(secret: str) -> bytes:
     """What is stored of a secret: its SHA-256. The secret has over 160 random bits, so a slow hash adds nothing."""
-    return sha256(secret.encode("utf-8", "surrogatepass")).digest()
+    try:
+        # PERF: half the time of naming the codec
+        return sha256(secret.encode()).digest()
+    except UnicodeEncodeError:
+        return sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def checksum(text: str) -> str:

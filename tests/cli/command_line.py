@@ -11,13 +11,33 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scopeware.cli.main import cli as group
+from scopeware.tokens import schema
+from scopeware.tokens.models import LogRow
+from scopeware.tokens.urls import database_at
+
 SECONDS = 20
 SECRET = re.compile(r"[a-z][a-z0-9]+_[0-9A-Za-z]{36}")
 HOST = "127.0.0.1"
+DATABASE = "sqlite:///scopeware.db"
+"""The default, in the current directory."""
+
+
+def leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command that does something, by its words."""
+    for name, found in command.commands.items():
+        if hasattr(found, "commands"):
+            yield from leaves(found, (*words, name))
+        else:
+            yield (*words, name), found
+
+
+COMMANDS = dict(leaves(group))
 
 
 @dataclass(frozen=True)
@@ -128,3 +148,37 @@ class Server:
         lines = self.out.splitlines()
         assert len(lines) == number, lines
         return lines
+
+
+def write_down(url: str, *requests: dict[str, Any]) -> None:
+    """Put requests into the access log, as the gate of another process would.
+
+    :param requests: what is unusual about each; a usual one is alice's, and allowed.
+    """
+    usual = {
+        "at": int(time.time() * 1000),
+        "token_id": 1,
+        "hint": "abcd",
+        "owner": "alice",
+        "address": "192.0.2.7",
+        "method": "GET",
+        "path": "/api/v1/user",
+        "group": "/user",
+        "scopes": "read:user",
+        "resource": None,
+        "decision": "allowed",
+        "code": None,
+        "status": 200,
+        "duration": 1200,
+    }
+    database = database_at(url)
+    database.set_up()
+    with database.session():
+        schema.upgrade(database)
+    with database.transaction():
+        LogRow.insert_many([usual | request for request in requests]).execute(database.peewee)
+    database.close()
+
+
+REFUSED = {"decision": "denied", "code": "insufficient_scope", "status": 403}
+"""What is unusual about a request that was refused."""

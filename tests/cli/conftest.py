@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from command_line import SECONDS, Result, Server, environment
+from services import mariadb_url, postgres_url, redis_url  # noqa: F401
 
 from scopeware.cli.main import main
 
@@ -44,13 +45,25 @@ resource = "<name>"
 public_only = "check"
 """
 
+LIMITED = """
+[tokens]
+default_lifetime = "30d"
+max_lifetime = "90d"
+
+[[group]]
+path = "/"
+scopes = ["user"]
+"""
+
+SETTINGS = ("DATABASE", "POLICY", "PUSH", "PEPPER", "PEPPER_FILE")
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """The current directory: empty, with nobody's settings."""
     monkeypatch.chdir(tmp_path)
-    for name in ("SCOPEWARE_DATABASE", "SCOPEWARE_POLICY"):
-        monkeypatch.delenv(name, raising=False)
+    for name in SETTINGS:
+        monkeypatch.delenv(f"SCOPEWARE_{name}", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path
 
@@ -60,6 +73,19 @@ def fleet(folder):
     """A policy with a vocabulary, roles and a token prefix of its own."""
     (folder / "fleet.toml").write_text(FLEET, "utf-8")
     return "fleet.toml"
+
+
+@pytest.fixture
+def limited(folder):
+    """A policy that says how long tokens live: a month, and three at most."""
+    (folder / "limited.toml").write_text(LIMITED, "utf-8")
+    return "limited.toml"
+
+
+@pytest.fixture(params=["postgres", "mariadb"])
+def networked(request):
+    """The URL of an empty database on each server."""
+    return request.getfixturevalue(f"{request.param}_url")
 
 
 @pytest.fixture

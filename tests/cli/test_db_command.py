@@ -22,14 +22,14 @@ class TestUpgrade:
     def test_it_makes_the_tables_once(self, command, folder):
         """The second time there is nothing to do."""
         first = command("db", "upgrade", "--database", "sqlite:///new.db")
-        assert (first.status, first.out, first.err) == (0, "applied: 0001_tokens\n", "")
+        assert (first.status, first.out, first.err) == (0, "applied: 0001_tables\n", "")
         assert (folder / "new.db").exists()
         again = command("db", "upgrade", "--database", "sqlite:///new.db")
         assert (again.status, again.out, again.err) == (0, "nothing to do\n", "")
 
     def test_json_lists_what_was_applied(self, cli):
         """An empty list is fine, too."""
-        assert cli("db", "upgrade", "--json").json == {"applied": ["0001_tokens"]}
+        assert cli("db", "upgrade", "--json").json == {"applied": ["0001_tables"]}
         assert cli("db", "upgrade", "--json").json == {"applied": []}
 
     def test_tokens_survive_it(self, cli, issue):
@@ -48,9 +48,9 @@ class TestStatus:
         assert result.status == 0
         heading, line = result.out.splitlines()
         assert heading.split() == ["migration", "applied"]
-        assert line.startswith("0001_tokens  20")
+        assert line.startswith("0001_tables  20")
         listed = cli("db", "status", "--json").json
-        assert [(step["name"], step["known"]) for step in listed] == [("0001_tokens", True)]
+        assert [(step["name"], step["known"]) for step in listed] == [("0001_tables", True)]
         assert datetime.fromisoformat(listed[0]["applied"])
 
     def test_pending_ones_make_it_exit_with_1(self, cli, folder):
@@ -59,10 +59,10 @@ class TestStatus:
         for _ in range(2):
             result = cli("db", "status")
             assert result.status == 1
-            assert result.out.splitlines()[1].split() == ["0001_tokens", "pending"]
+            assert result.out.splitlines()[1].split() == ["0001_tables", "pending"]
         listed = cli("db", "status", "--json")
         assert listed.status == 1
-        assert listed.json == [{"name": "0001_tokens", "applied": None, "known": True}]
+        assert listed.json == [{"name": "0001_tables", "applied": None, "known": True}]
 
     def test_ones_from_a_newer_version_make_it_exit_with_1(self, cli, folder):
         """And are named."""

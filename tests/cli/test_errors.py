@@ -5,23 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
-from command_line import says
-
-from scopeware.cli.main import cli as group
+from command_line import COMMANDS, HOST, free_port, says
 
 CREATE = ("token", "create", "--owner", "alice", "--name", "ci", "--scopes", "read:user")
 
 
-def leaves(command, words=()):
-    """Every command that does something, as its words."""
-    for name, found in command.commands.items():
-        if hasattr(found, "commands"):
-            yield from leaves(found, (*words, name))
-        else:
-            yield (*words, name), found
-
-
-COMMANDS = dict(leaves(group))
+def takes(words, option):
+    """Whether a command has an option of that name."""
+    return any(option in parameter.opts for parameter in COMMANDS[words].params)
 
 
 class TestUsage:
@@ -39,8 +30,25 @@ class TestUsage:
             ("token create --owner", "'--owner' requires an argument"),
             ("token list x", "unexpected extra argument (x)"),
             ("token show", "Missing argument 'TOKEN_ID'"),
+            ("token list --expiring soon", "'--expiring': `soon` is no length of time; write 12h, 30d, 2w or 1y"),
+            ("token list --unused 0d", "'--unused': `0d` is no length of time"),
+            ("token rotate", "Missing argument 'TOKEN_ID'"),
+            ("token rotate 1 --grace soon", "'--grace': `soon` is no length of time"),
+            ("token rotate 0", "'TOKEN_ID': 0 is not in the range"),
+            ("token edit", "Missing argument 'TOKEN_ID'"),
+            ("token revoke", "name tokens by their ids, or say which are meant"),
+            ("token purge", "Missing option '--dead-for'"),
+            ("token purge --dead-for 90", "'--dead-for': `90` is no length of time"),
             ("owner add", "Missing argument 'NAME'"),
             ("owner set-role alice", "Missing argument 'ROLE'"),
+            ("audit list --token ci", "'--token': 'ci' is not a valid integer"),
+            ("audit list --limit 0", "'--limit': 0 is not in the range"),
+            ("audit list --since soon", "'--since': `soon` is no time; write 7d for a week ago, or 2030-01-31"),
+            ("audit list --until 2030-13-01", "'--until': `2030-13-01` is no time"),
+            ("audit tail --since soon", "'--since': `soon` is no time"),
+            ("audit export --format xml", "'--format': 'xml' is not one of 'jsonl', 'csv'"),
+            ("audit prune", "Missing option '--keep'"),
+            ("audit prune --keep 0d", "'--keep': `0d` is no length of time"),
             ("run", "Missing argument 'MODULE:APP'"),
             ("run x:y --port 99999", "'--port'"),
             ("run x:y --port many", "'--port'"),
@@ -63,7 +71,7 @@ class TestUsage:
         says(command("nope"), 2, "No such command 'nope'", "scopeware --help")
         says(command("token", "create"), 2, "Missing option '--owner'")
 
-    @pytest.mark.parametrize("words", [(), ("token",), ("owner",), ("scopes",), ("db",)])
+    @pytest.mark.parametrize("words", [(), ("token",), ("owner",), ("scopes",), ("db",), ("audit",)])
     def test_a_group_alone_shows_its_commands_and_is_wrong_usage(self, cli, words):
         """On stderr, so that nothing is taken for output."""
         result = cli(*words)
@@ -72,14 +80,18 @@ class TestUsage:
         assert "Commands:" in result.err
 
     @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-    def test_every_command_has_help_and_json(self, cli, words):
+    def test_every_command_has_help(self, cli, words):
         """Exit status 0, on stdout; the first sentence says what it does."""
         result = cli(*words, "--help")
         assert (result.status, result.err) == (0, "")
         assert result.out.startswith(f"Usage: scopeware {' '.join(words)}")
-        assert "--json" in result.out
         assert COMMANDS[words].help
         assert result.out == cli(*words, "-h").out
+
+    @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+    def test_every_command_has_json(self, cli, words):
+        """For scripts, which need not look up which commands have it."""
+        assert "--json" in cli(*words, "--help").out
 
     def test_the_help_tells_the_exit_statuses_and_the_environment(self, cli):
         """Where people look first."""
@@ -87,7 +99,8 @@ class TestUsage:
         assert (
             "Exit status: 0 fine, 1 denied or findings, 2 wrong usage or configuration, 3 a store out of reach" in told
         )
-        assert "SCOPEWARE_DATABASE and SCOPEWARE_POLICY" in told
+        for name in ("SCOPEWARE_DATABASE and SCOPEWARE_POLICY", "SCOPEWARE_PUSH", "SCOPEWARE_PEPPER_FILE"):
+            assert name in told
 
     def test_the_version_is_that_of_the_package(self, command):
         """And nothing else."""
@@ -111,7 +124,10 @@ USES_A_POLICY = [
     (*CREATE, "--policy"),
     ("token", "list", "--policy"),
     ("token", "show", "1", "--policy"),
+    ("token", "rotate", "1", "--policy"),
+    ("token", "edit", "1", "--name", "x", "--policy"),
     ("token", "revoke", "1", "--policy"),
+    ("token", "purge", "--dead-for", "90d", "--policy"),
     ("owner", "add", "x", "--policy"),
     ("owner", "list", "--policy"),
     ("owner", "set-role", "x", "user", "--policy"),
@@ -124,6 +140,12 @@ USES_A_POLICY = [
 
 
 class TestPolicy:
+    def test_no_command_that_takes_a_policy_is_left_out_here(self):
+        """One that is new is tried like the others."""
+        assert {words[: len(name)] for words in USES_A_POLICY for name in COMMANDS if words[: len(name)] == name} == {
+            name for name in COMMANDS if takes(name, "--policy")
+        }
+
     @pytest.mark.parametrize("words", USES_A_POLICY, ids=lambda words: " ".join(words[:2]))
     def test_every_command_names_the_file_that_is_missing(self, cli, folder, words):
         """Before anything is opened or made."""
@@ -213,18 +235,32 @@ USES_A_DATABASE = [
     CREATE,
     ("token", "list"),
     ("token", "show", "1"),
+    ("token", "rotate", "1"),
+    ("token", "edit", "1", "--name", "x"),
     ("token", "revoke", "1"),
+    ("token", "purge", "--dead-for", "90d"),
     ("owner", "add", "x"),
     ("owner", "list"),
     ("owner", "set-role", "x", "user"),
     ("owner", "disable", "x"),
     ("owner", "enable", "x"),
+    ("audit", "list"),
+    ("audit", "tail"),
+    ("audit", "export"),
+    ("audit", "prune", "--keep", "90d"),
     ("db", "upgrade"),
     ("db", "status"),
 ]
+ELSEWHERE = {("run",), ("explain",)}
+"""What needs more than a database to be tried."""
 
 
 class TestDatabase:
+    def test_no_command_that_takes_a_database_is_left_out_here(self):
+        """One that is new is tried like the others."""
+        tried = {words[: len(name)] for words in USES_A_DATABASE for name in COMMANDS if words[: len(name)] == name}
+        assert tried | ELSEWHERE == {name for name in COMMANDS if takes(name, "--database")}
+
     @pytest.mark.parametrize("words", USES_A_DATABASE, ids=lambda words: " ".join(words[:2]))
     def test_a_database_that_is_none_is_out_of_reach(self, cli, folder, words):
         """Exit status 3, and it stays what it is."""
@@ -250,9 +286,19 @@ class TestDatabase:
     @pytest.mark.parametrize(
         ("url", "said"),
         [
-            ("tokens.db", "is no SQLite database; write sqlite:///tokens.db"),
+            ("tokens.db", "this names no database; write sqlite:///tokens.db"),
             ("", "write sqlite:///tokens.db"),
-            ("postgresql://localhost/tokens", "is no SQLite database; write sqlite:///tokens.db"),
+            ("oracle://localhost/tokens", "`oracle` is no database known here; write sqlite:///tokens.db"),
+            ("sqlite3:///tokens.db", "`sqlite3` is no database known here"),
+            ("postgresql://", "it names no database; write postgresql://user@host/name"),
+            ("postgresql://localhost", "it names no database; write postgresql://user@host/name"),
+            ("mysql://localhost/", "it names no database; write mysql://user@host/name"),
+            ("mariadb://localhost/one/two", "it names no database; write mariadb://user@host/name"),
+            ("postgresql://localhost/tokens#1", "it names no database"),
+            ("postgresql://localhost:port/tokens", "this is no URL"),
+            ("mysql://localhost:99999/tokens", "this is no URL"),
+            ("postgresql://localhost/tokens?max_connections=0", "`max_connections` is a number from 1: `0`"),
+            ("mysql://localhost/tokens?max_connections=many", "`max_connections` is a number from 1: `many`"),
             ("http://[x", "database: "),
             ("sqlite://[x/tokens.db", "database: "),
             ("sqlite:///tokens.db?mode=ro", "nothing may follow the file's name"),
@@ -264,17 +310,37 @@ class TestDatabase:
         """Exit status 2, with how to write it."""
         says(cli("token", "list", "--database", url), 2, "database: ", said)
 
-    @pytest.mark.parametrize("url", ["postgresql://root:hunter2@x/tokens", "sqlite://root:hunter2@x/tokens.db"])
-    def test_a_password_in_a_url_is_not_repeated(self, cli, url):
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "sqlite://root:hunter2@x/tokens.db",
+            "oracle://root:hunter2@x/tokens",
+            "postgresql://root:hunter2@x",
+            "mysql://root:hunter2@x:port/tokens",
+            "root:hunter2@x/tokens",
+        ],
+    )
+    def test_a_password_in_a_url_that_cannot_be_is_not_repeated(self, cli, url):
         """Errors end up in logs."""
         result = cli("token", "list", "--database", url)
         says(result, 2, "database: ")
         assert "hunter2" not in result.err
 
+    @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "mysql", "mariadb"])
+    def test_a_server_that_is_not_there_is_named_without_the_password(self, command, scheme):
+        """Exit status 3; host, port and database are told."""
+        port = free_port()
+        result = command("token", "list", "--database", f"{scheme}://root:hunter2@{HOST}:{port}/tokens")
+        says(result, 3, f"the token store {scheme}://{HOST}:{port}/tokens is out of reach: ", "refused")
+        assert "hunter2" not in result.err
+        assert "root" not in result.err
+
     def test_the_environment_names_a_database_that_is_out_of_reach(self, command, folder):
         """Exit status 3 for a script to see."""
         says(command("token", "list", SCOPEWARE_DATABASE=f"sqlite:///{folder}"), 3, str(folder), "it is a directory")
-        says(command("token", "list", SCOPEWARE_DATABASE="mysql://x/y"), 2, "is no SQLite database")
+        url = f"mysql://{HOST}:{free_port()}/tokens"
+        says(command("token", "list", SCOPEWARE_DATABASE=url), 3, f"the token store {url} is out of reach")
+        says(command("token", "list", SCOPEWARE_DATABASE="oracle://x/y"), 2, "`oracle` is no database known here")
 
 
 class TestMessages:
@@ -287,7 +353,16 @@ class TestMessages:
         assert value in cli(*words).err
 
     @pytest.mark.parametrize(
-        "line", ["token show 9", "token revoke 9", "token list --owner nobody", "owner disable nobody"]
+        "line",
+        [
+            "token show 9",
+            "token rotate 9",
+            "token edit 9 --name x",
+            "token revoke 9",
+            "token list --owner nobody",
+            "token revoke --owner nobody",
+            "owner disable nobody",
+        ],
     )
     def test_what_is_unknown_comes_with_where_to_look(self, cli, line):
         """The list to read."""

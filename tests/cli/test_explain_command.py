@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command_line import says
+from command_line import DATABASE, says
+from services import run_sql
 
 GITEA = str(Path(__file__).parents[2] / "examples" / "gitea" / "policy.toml")
 ISSUE = ("explain", GITEA, "DELETE", "/api/v1/repos/a/b/issues/3")
@@ -209,3 +210,34 @@ class TestToken:
         says(cli("explain", fleet, "GET", "/api/vms/1", "--token", "1"), 2, "token 1 does not work: revoked")
         says(cli("explain", fleet, "GET", "/api/vms/1", "--token", "2"), 2, "there is no token 2")
         says(cli("explain", fleet, "GET", "/api/vms/1", "--token", "1", "--scopes", "read:vms"), 2, "not both")
+
+    def test_it_is_decided_about_where_it_is_bound_to(self, cli):
+        """There it is allowed; beside that it is not."""
+        create = ("token", "create", "--owner", "alice", "--name", "ci", "--scopes", "read:repository@alice/widgets")
+        assert cli(*create).status == 0
+        asked = ("--token", "1", "--json")
+        there = cli("explain", GITEA, "GET", "/api/v1/repos/alice/widgets", *asked)
+        assert (there.status, there.json["resource"]) == (0, "alice/widgets")
+        elsewhere = cli("explain", GITEA, "GET", "/api/v1/repos/alice/gadgets", *asked)
+        assert (elsewhere.status, elsewhere.json["code"]) == (1, "resource_out_of_reach")
+
+    def test_nothing_is_missing_where_it_is_allowed(self, cli):
+        """What a bound token has there, it has."""
+        asked = ("explain", GITEA, "GET", "/api/v1/repos/alice/widgets", "--json", "--scopes")
+        facts = cli(*asked, "read:repository@alice/widgets").json
+        assert (facts["decision"], facts["missing"]) == ("allowed", [])
+
+    @pytest.mark.parametrize("status", ["rotated", "expired", "owner_inactive"])
+    def test_why_one_does_not_work_is_told(self, cli, status):
+        """Its successor does."""
+        cli("token", "create", "--owner", "alice", "--name", "ci", "--scopes", "all")
+        if status == "rotated":
+            cli("token", "rotate", "1")
+        elif status == "expired":
+            run_sql(DATABASE, "UPDATE scopeware_token SET expires_at = 1")
+        else:
+            cli("owner", "disable", "alice")
+        asked = ("explain", GITEA, "GET", "/api/v1/user", "--token")
+        says(cli(*asked, "1"), 2, f"token 1 does not work: {status}")
+        if status == "rotated":
+            assert cli(*asked, "2").status == 0

@@ -8,7 +8,7 @@ import pytest
 from command_line import says
 
 from scopeware import TokenStore
-from scopeware.tokens import LiveToken, Refusal
+from scopeware.tokens import OWNER_KINDS, LiveToken, Refusal
 
 
 class TestAdd:
@@ -21,7 +21,7 @@ class TestAdd:
         """Since when, with a time zone."""
         made = cli("owner", "add", "alice", "--role", "viewer", "--json").json
         since = made.pop("created_at")
-        assert made == {"name": "alice", "role": "viewer", "active": True}
+        assert made == {"name": "alice", "kind": "user", "role": "viewer", "active": True}
         assert datetime.fromisoformat(since).utcoffset() is not None
 
     def test_an_owner_is_added_once(self, cli):
@@ -49,6 +49,24 @@ class TestAdd:
         says(cli("owner", "add", "op", "--role", "operator"), 2, "`operator`", "there are: viewer, user, admin")
         assert cli("owner", "add", "op", "--role", "operator", "--policy", fleet).out == "op: operator, active\n"
 
+    @pytest.mark.parametrize("kind", OWNER_KINDS)
+    def test_an_owner_is_of_a_kind(self, cli, kind):
+        """For people to see: in the list, in JSON, and beside each of its tokens."""
+        made = cli("owner", "add", "deploy", "--kind", kind, "--json").json
+        assert (made["kind"], made["role"]) == (kind, "user")
+        assert cli("owner", "list").out.splitlines()[1].split()[:3] == ["deploy", kind, "user"]
+        cli("token", "create", "--owner", "deploy", "--name", "ci", "--scopes", "read:user")
+        assert cli("token", "show", "1", "--json").json["owner_kind"] == kind
+        who = "user" if kind == "user" else f"{kind}, user"
+        assert f"deploy ({who})" in cli("token", "show", "1").out
+
+    @pytest.mark.parametrize("kind", ["robot", "", "Bot"])
+    def test_a_kind_that_is_none_is_refused_with_those_there_are(self, cli, kind):
+        """And nobody is added."""
+        result = cli("owner", "add", "deploy", "--kind", kind)
+        says(result, 2, "'--kind'", "'user', 'bot', 'organization'", "scopeware owner add --help")
+        assert cli("owner", "list", "--json").json == []
+
     @pytest.mark.parametrize("name", ["", "  ", " alice", "alice ", "a\tb", "n" * 256, "\x1b[31m"])
     def test_a_name_that_cannot_be_is_refused(self, cli, name):
         """Empty, with space around, unprintable, too long."""
@@ -69,11 +87,11 @@ class TestList:
         cli("owner", "set-role", "bob", "admin")
         cli("owner", "disable", "carol")
         heading, *lines = cli("owner", "list").out.splitlines()
-        assert heading.split() == ["owner", "role", "status", "since"]
-        assert [line.split()[:3] for line in lines] == [
-            ["alice", "user", "active"],
-            ["bob", "admin", "active"],
-            ["carol", "user", "inactive"],
+        assert heading.split() == ["owner", "kind", "role", "status", "since"]
+        assert [line.split()[:4] for line in lines] == [
+            ["alice", "user", "user", "active"],
+            ["bob", "user", "admin", "active"],
+            ["carol", "user", "user", "inactive"],
         ]
         listed = cli("owner", "list", "--json").json
         assert [(owner["name"], owner["role"], owner["active"]) for owner in listed] == [

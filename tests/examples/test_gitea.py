@@ -323,3 +323,65 @@ class TestTheForge:
         forge("root", "read:admin").get("/api/v1/admin/users", status=200)
         forge("root", "read:user").get("/api/v1/admin/users", status=403)
         forge("alice", "all").get("/api/v1/admin/users", status=403)
+
+
+class TestBoundTokens:
+    """Tokens for some repositories, through the gate and the application."""
+
+    def test_it_reaches_its_repository_and_no_other(self, forge):
+        """Another one is refused with the same bytes as one that is not there, by whatever method."""
+        client = forge("alice", "write:repository@alice/widgets")
+        client.get("/api/v1/repos/alice/widgets", status=200)
+        client.patch_json("/api/v1/repos/alice/widgets", {"description": "new"}, status=200)
+        for ask in (client.get, client.delete):
+            private, unknown = (ask(f"/api/v1/repos/alice/{name}", status=403) for name in ("diary", "nothing"))
+            assert private.json["code"] == "resource_out_of_reach"
+            assert (private.body, private.headerlist) == (unknown.body, unknown.headerlist)
+
+    def test_what_is_public_to_everyone_is_not_for_a_token_that_is_bound_elsewhere(self, forge):
+        """Without it the request would pass; with it the token has to reach."""
+        forge().get("/api/v1/repos/alice/widgets", status=200)
+        forge("alice", "read:repository@alice/diary").get("/api/v1/repos/alice/widgets", status=403)
+
+    @pytest.mark.parametrize(
+        ("scopes", "expected"),
+        [
+            ("read:user,read:repository", ["alice/diary", "alice/widgets"]),
+            ("read:user,read:repository@alice/*", ["alice/diary", "alice/widgets"]),
+            ("read:user,read:repository@alice/widgets", ["alice/widgets"]),
+            ("read:user,read:repository@bob/*", []),
+            ("public-only,read:user,read:repository@alice/*", ["alice/widgets"]),
+        ],
+    )
+    def test_its_owner_s_list_shows_what_it_reaches(self, forge, scopes, expected):
+        """The application filters, as the policy says that it does."""
+        answer = forge("alice", scopes).get("/api/v1/user/repos").json
+        assert [entry["full_name"] for entry in answer] == expected
+
+    @pytest.mark.parametrize("path", ["/users/alice/repos", "/repos/search"])
+    def test_other_lists_are_out_of_reach(self, forge, path):
+        """Nobody filters them."""
+        answer = forge("alice", "read:user,read:repository@alice/*").get(f"/api/v1{path}", status=403).json
+        assert answer["code"] == "resource_out_of_reach"
+        forge("alice", "read:user,read:repository").get(f"/api/v1{path}", status=200)
+
+    def test_issues_are_another_category_there_too(self, forge):
+        """Bound or not."""
+        path = "/api/v1/repos/alice/widgets/issues"
+        forge("bob", "write:issue@alice/widgets").post_json(path, {"title": "yes"}, status=201)
+        forge("bob", "write:repository@alice/widgets").post_json(path, {"title": "no"}, status=403)
+        forge("bob", "write:issue@alice/diary").post_json(path, {"title": "no"}, status=403)
+        assert len(forge().get(path).json) == 3
+
+    def test_a_binding_gives_nothing_that_its_owner_has_not(self, forge):
+        """The application still says who may see what."""
+        client = forge("bob", "write:repository@alice/*")
+        client.get("/api/v1/repos/alice/diary", status=404)
+        client.delete("/api/v1/repos/alice/widgets", status=403)
+
+    def test_a_bound_token_looks_at_itself(self, forge):
+        """And at what needs no scope."""
+        client = forge("alice", "read:repository@alice/widgets")
+        assert client.get("/api/v1/token").json["scopes"] == ["read:repository@alice/widgets"]
+        client.get("/api/v1/version", status=200)
+        client.get("/api/v1/user", status=403)

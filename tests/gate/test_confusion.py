@@ -559,7 +559,7 @@ def serving(server: str, folder: Path, database: str, *, router: str = "flask", 
         process = subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=log)
 
         def send(raw: bytes) -> tuple[str, str]:
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
                 connection.sendall(raw)
                 data = b""
                 while chunk := connection.recv(65536):
@@ -568,7 +568,8 @@ def serving(server: str, folder: Path, database: str, *, router: str = "flask", 
             return head.partition("\r\n")[0], body
 
         try:
-            for _ in range(100):
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
                 try:
                     socket.create_connection(("127.0.0.1", port), timeout=1).close()
                     break
@@ -577,7 +578,7 @@ def serving(server: str, folder: Path, database: str, *, router: str = "flask", 
             yield send
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def raw_request(method: str, target: str, secret: str | None = None, *lines: str) -> bytes:

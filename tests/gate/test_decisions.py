@@ -110,7 +110,7 @@ def test_scopes_that_make_no_sense_in_the_database_grant_nothing(
     secret = issue("all")
     assert call(gate, "GET", "/api/v1/anyone", authorization=f"Bearer {secret}").status == 200
     connection = sqlite3.connect(tmp_path / "tokens.db")
-    connection.execute("UPDATE token SET scopes = ?", (stored,))
+    connection.execute("UPDATE scopeware_token SET scopes = ?", (stored,))
     connection.commit()
     connection.close()
     for path in ("/api/v1/anyone", "/api/v1/user", "/api/v1/version"):

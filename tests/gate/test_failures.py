@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scopeware import ConfigurationError, Policy, Scopeware, StoreUnavailable, TokenStore, Vocabulary
+from scopeware.tokens import known_by_generation
 
 
 def broken(*arguments: Any) -> Any:
@@ -147,11 +148,9 @@ def test_a_store_that_is_lost_between_two_requests_is_a_503(
             file.unlink()
         if how != "deleted":
             (tmp_path / "tokens.db").write_bytes(b"rubbish" * 1000)
-    import scopeware.tokens.known
-
     # It looks once a second whether the file is still in its place.
-    now = scopeware.tokens.known.time()
-    monkeypatch.setattr(scopeware.tokens.known, "time", lambda: now + 2)
+    now = known_by_generation.time()
+    monkeypatch.setattr(known_by_generation, "time", lambda: now + 2)
     reply = call(gate, "GET", "/api/v1/user", **headers)
     assert (reply.status, reply.code) == (503, "store_unavailable")
     assert reply.record.calls == int(known)

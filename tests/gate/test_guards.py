@@ -514,6 +514,18 @@ def test_a_scope_that_the_vocabulary_lacks_runs_no_view(views: Views, store: Tok
     assert views.ran == []
 
 
+@pytest.mark.parametrize("scope", ["read:user@alice", "read:repository@alice/*", "public-only"])
+def test_a_guard_asks_for_no_resource_and_no_restriction(
+    views: Views, store: TokenStore, call: Any, issue: Any, scope: str
+) -> None:
+    """What a request is about is the policy's to say; the view does not run for anyone."""
+    gate = Scopeware(plain(req_scopes("read:misc", scope), views), Policy.loads(POLICY), store)
+    for headers in ({}, {"authorization": f"Bearer {issue('all')}"}):
+        with pytest.raises(GuardError, match="bound"):
+            call(gate, "GET", "/api/view", strict=False, **headers)
+    assert views.ran == []
+
+
 def test_two_gates_in_one_process_keep_their_own_tokens(
     store: TokenStore, tmp_path: Any, views: Views, call: Any, issue: Any
 ) -> None:

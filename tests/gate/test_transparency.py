@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scopeware import Scopeware
+from scopeware.gate import guards
 
 
 class Untouchable(io.RawIOBase):
@@ -209,8 +210,15 @@ def test_an_allowed_request_keeps_every_other_key(gate: Scopeware, call: Any, is
         pytest.param("/static//a/../b", id="odd, but elsewhere"),
     ],
 )
-def test_outside_of_the_prefix_nothing_is_changed(make_gate: Any, path: str) -> None:
-    """The same environ object with the same keys, credentials and look-alikes included."""
+@pytest.mark.parametrize("guarded", [False, True], ids=["no guards", "guards in use"])
+def test_outside_of_the_prefix_nothing_is_changed(
+    make_gate: Any, monkeypatch: pytest.MonkeyPatch, guarded: bool, path: str
+) -> None:
+    """The same environ object with the same keys, credentials and look-alikes included; the answer as it is.
+
+    Where a view somewhere is guarded, the gate listens to the status, and says nothing.
+    """
+    monkeypatch.setattr(guards, "in_use", guarded)
     environ = {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": "",
@@ -221,16 +229,24 @@ def test_outside_of_the_prefix_nothing_is_changed(make_gate: Any, path: str) -> 
     }
     before = dict(environ)
     seen: list[Any] = []
-    start = object()
+    started: list[Any] = []
+    lines = [("Content-Type", "text/plain")]
+    body = [b""]
+
+    def start(*arguments: Any) -> Any:
+        started.append(arguments)
+        return print
 
     def app(environ: dict[str, Any], start_response: Any) -> Any:
-        seen.extend((environ, dict(environ), start_response))
-        return [b""]
+        seen.extend((environ, dict(environ), start_response, start_response("200 OK", lines)))
+        return body
 
-    make_gate(app=app, scope_headers=True)(environ, start)
+    assert make_gate(app=app, scope_headers=True)(environ, start) is body
     assert seen[0] is environ
     assert seen[1] == before
-    assert seen[2] is start
+    assert guarded or seen[2] is start
+    assert seen[3] is print
+    assert started == [("200 OK", lines)]
 
 
 def test_inside_of_the_prefix_the_same_credentials_are_refused(gate: Scopeware, call: Any) -> None:

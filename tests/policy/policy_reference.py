@@ -141,8 +141,13 @@ def decides(groups: Sequence[Group], method: str, concrete: str) -> list[tuple[G
     return decided
 
 
-def needs(group: Group, route: Route | None, method: str, concrete: str) -> tuple[frozenset[int], bool, str | None]:
-    """What a rule asks for: scope bits, any of which suffices; whether someone has to be signed in; and about what.
+Needed = tuple[frozenset[int], bool, str | None, bool]
+"""Scope bits, any of which suffices; whether someone has to be signed in; about what; and whether it is a list that is
+filtered for tokens that are bound to resources."""
+
+
+def needs(group: Group, route: Route | None, method: str, concrete: str) -> Needed:
+    """What a rule asks for.
 
     For the vocabulary of Gitea, where there is nothing but categories to read or to write.
     """
@@ -157,10 +162,12 @@ def needs(group: Group, route: Route | None, method: str, concrete: str) -> tupl
     resource = next((rule.resource for rule in rules if rule.resource), None)
     path = group.path if route is None else joined(group, route)
     about = None if resource is None else fill(resource, path, concrete, below=route is None and group.below)
-    return alternatives, require_token, about
+    bound = next((rule.bound for rule in rules if rule.bound), "reject")
+    filters = bound == "filter" and level == "read" and resource is None and lists != [[]]
+    return alternatives, require_token, about, filters
 
 
-def decision(policy: Policy, method: str, concrete: str) -> tuple[frozenset[int], bool, str | None] | None:
+def decision(policy: Policy, method: str, concrete: str) -> Needed | None:
     """What `policy` asks for, in the same terms; nothing where no group covers the path."""
     requirement = policy.requirement(method, concrete)
     assert requirement is not None, "the policy has no prefix"
@@ -169,7 +176,7 @@ def decision(policy: Policy, method: str, concrete: str) -> tuple[frozenset[int]
     alternatives = frozenset(policy.vocabulary.closure(bits) for bits in requirement.alternatives)
     template = requirement.resource
     about = None if template is None else template.fill(policy.params(requirement, concrete))
-    return alternatives or frozenset({0}), requirement.require_token, about
+    return alternatives or frozenset({0}), requirement.require_token, about, requirement.filters
 
 
 def fill(template: str, path: str, concrete: str, *, below: bool) -> str:

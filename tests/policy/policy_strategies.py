@@ -57,6 +57,7 @@ def _routes(draw: st.DrawFn) -> Route:
     return Route(
         path=path,
         methods=draw(st.sampled_from([None, None, ["GET"], ["POST"], ["GET", "PROPFIND"], ["DELETE", "POST"]])),
+        bound=draw(st.sampled_from([None, None, None, "filter", "reject"])),
         **draw(st.sampled_from([*_SCOPES, {"require_token": False}])),
     )
 
@@ -71,7 +72,10 @@ def _groups(draw: st.DrawFn) -> Group:
     below = draw(st.sampled_from([True, True, True, False]))
     if not below:
         routes = tuple(replace(route, path="/") for route in routes)
-    return Group(path=path, below=below, routes=routes, resource=resource, **draw(st.sampled_from(_SCOPES)))
+    needs = draw(st.sampled_from(_SCOPES))
+    lists = resource is None and needs != {"scopes": []}
+    bound = draw(st.sampled_from([None, None, "filter"])) if lists else None
+    return Group(path=path, below=below, routes=routes, resource=resource, bound=bound, **needs)
 
 
 def as_far_as_it_loads(groups: Sequence[Group], load: Callable[[Sequence[Group]], Policy]) -> list[Group]:

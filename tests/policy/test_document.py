@@ -6,6 +6,7 @@ import json
 import string
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,12 @@ def test_a_file_says_everything_a_policy_can_be_told() -> None:
         [gate]
         realm = "tiny"
 
+        [tokens]
+        max_lifetime = "30d"
+
+        [access_log]
+        to = ["stdout"]
+
         [[group]]
         path = "/docs/<name>"
         scopes = ["docs"]
@@ -105,15 +112,24 @@ def test_a_file_says_everything_a_policy_can_be_told() -> None:
           path = "/pages"
           methods = ["PUT"]
           any_of = [["docs"], ["write:people"]]
+
+        [[group]]
+        path = "/people"
+        scopes = ["people"]
+        bound = "filter"
     """
     policy = Policy.loads(text)
+    assert (policy.lifetimes.max_lifetime, policy.access_log.to) == (timedelta(days=30), ("stdout",))
     assert (policy.prefix, policy.vocabulary.name, policy.options.realm) == ("/api/v1", "tiny", "tiny")
     assert policy.roles.ceiling("bot").covers("read:people")
-    assert policy.groups[0].where == "19: group[0]"
+    assert policy.groups[0].where == "25: group[0]"
     requirement = policy.requirement("PUT", "/api/v1/docs/plan/pages")
     assert requirement is not None
     assert requirement.scope_lists() == (("read:docs",), ("write:people",))
     assert (requirement.accept, requirement.public_only, requirement.description) == ("token", "allow", "documents")
+    people = policy.requirement("GET", "/api/v1/people")
+    assert people is not None
+    assert (people.filters, requirement.filters) == (True, False)
     other = policy.requirement("PUT", "/api/v1/elsewhere")
     assert other is not None
     assert (other.scope_free, other.require_token, other.public_only) == (True, False, "check")
@@ -209,6 +225,8 @@ def test_broken_toml_is_refused_with_its_place(text: str, where: str) -> None:
         pytest.param(f"[[groups]]\n{GROUP}", "groups", "did you mean `group`", id="list of tables"),
         pytest.param(f'[policy]\nprefx = "/"\n{GROUP}', "policy.prefx", "did you mean `prefix`", id="in [policy]"),
         pytest.param(f"[gate]\nbasik = true\n{GROUP}", "gate.basik", "did you mean `basic`", id="in [gate]"),
+        pytest.param(f"[tokens]\nmax = '1d'\n{GROUP}", "tokens.max", "unknown key `max`", id="in [tokens]"),
+        pytest.param(f"[access_log]\nkep = '1d'\n{GROUP}", "access_log.kep", "`keep`", id="in [access_log]"),
         pytest.param(f"[vocabulary]\nactoins = []\n{GROUP}", "vocabulary.actoins", "`actions`", id="in [vocabulary]"),
         pytest.param(f"{GROUP}scope = []\n", "1: group[0].scope", "did you mean `scopes`", id="in [[group]]"),
         pytest.param(f"{GROUP}where = ''\n", "1: group[0].where", "unknown key `where`", id="a name of our own"),
@@ -251,6 +269,8 @@ def test_an_unknown_key_is_refused_at_every_level(text: str, where: str, problem
         pytest.param(f"[roles]\nbot = 7\n{GROUP}", "roles.bot", "expected patterns", id="a role"),
         pytest.param(f"[roles]\nbot = 'x:y'\n{GROUP}", "roles.bot", "matches no scope", id="a pattern of a role"),
         pytest.param(f"gate = []\n{GROUP}", "gate", "expected a table", id="gate"),
+        pytest.param(f"[[tokens]]\n{GROUP}", "tokens", "expected a table", id="tokens as a list"),
+        pytest.param(f"access_log = true\n{GROUP}", "access_log", "expected a table", id="access_log"),
         pytest.param("group = 7\n", "group", "groups are written [[group]]", id="group as a number"),
         pytest.param("[group]\npath = '/'\n", "group", "groups are written [[group]]", id="group as a table"),
         pytest.param("group = [7]\n", "group", "groups are written [[group]]", id="a number as group"),
@@ -363,6 +383,9 @@ _WORDS = st.sampled_from(
         "GET",
         "/a",
         "<x>",
+        "filter",
+        "stdout",
+        "30d",
     ]
 )
 _PATHS = st.sampled_from(["/", "/a", "/<x>", "/<int:n>/b", "/a/<path:p>", "/<any(a,b):k>", "a", "//", "/<"])
@@ -394,16 +417,19 @@ _SCOPES = st.lists(_WORDS, max_size=2)
 _ROUTES = _table([*_NEEDS, "methods", "where"], _VALUES, path=_PATHS, scopes=_SCOPES)
 _GROUPS = _table([*_NEEDS, "routes"], _VALUES, path=_PATHS, scopes=_SCOPES, route=st.lists(_ROUTES, max_size=2))
 _DOCUMENTS = _table(
-    ["policy", "vocabulary", "roles", "gate", "group", "other"],
+    ["policy", "vocabulary", "roles", "gate", "tokens", "access_log", "group", "other"],
     _VALUES
     | _table(["vocabulary", "prefix", "require_token", "unmatched", "public_only"], _VALUES)
     | _table(["name", "categories", "actions", "implies", "all", "methods", "wildcards", "admin"], _VALUES)
+    | _table(["categories", "reserved", "inherited"], _VALUES)
+    | _table(["default_lifetime", "max_lifetime", "presets"], _VALUES)
+    | _table(["to", "keep", "allowed", "flush", "most"], _VALUES)
     | _table(["realm", "basic", "headers", "query", "foreign", "answers", "method_override"], _VALUES),
     group=st.lists(_GROUPS, max_size=3),
 )
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(_DOCUMENTS)
 @example({"group": [{"path": "/a", "scopes": ["user"]}]})
 def test_whatever_is_written_loads_or_is_a_configuration_error(data: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ METHODS = ("GET", "HEAD", "POST", "DELETE", "PROPFIND")
 SHORT_PATHS = universe(TEXTS, 2)
 LONG_PATHS = universe(TEXTS, 5)
 
-thorough = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 first_examples_first = settings(thorough, phases=[Phase.explicit, Phase.generate])
 
 
@@ -216,7 +216,7 @@ def test_each_real_route_is_found_by_its_own_path(table: str) -> None:
 
 
 @pytest.mark.parametrize("table", list(TABLES))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_the_deciding_route_is_the_one_werkzeug_dispatches_to(table: str, data: st.DataObject) -> None:
     """An application on werkzeug runs the route whose rule decided; where it answers 404 or 405, no route did."""
@@ -281,7 +281,7 @@ def falcon_router(table: str) -> CompiledRouter:
 
 
 @pytest.mark.parametrize("table", list(TABLES))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_the_deciding_route_is_the_one_falcon_dispatches_to(table: str, data: st.DataObject) -> None:
     """An application on falcon runs the resource of the rule that decided, whatever the method."""

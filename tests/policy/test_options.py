@@ -29,14 +29,14 @@ from scopeware.policy import Options, Policy, PolicyError
 )
 def test_an_option_is_taken_as_written(key: str, value: Any, kept: Any) -> None:
     """Lists become tuples, all else stays, and the other options keep their defaults."""
-    options = Options.from_mapping({key: value})
+    options = Options().with_changes({key: value})
     assert getattr(options, key) == kept
     assert options == Options(**{key: kept})
 
 
 def test_the_defaults_are_the_strict_ones() -> None:
     """Nothing is taken from queries or further headers, foreign credentials are refused, tokens are not handed on."""
-    options = Options.from_mapping({})
+    options = Options().with_changes({})
     assert (options.headers, options.query, options.foreign, options.forward_token) == ((), (), "refuse", False)
 
 
@@ -70,7 +70,7 @@ def test_the_defaults_are_the_strict_ones() -> None:
 def test_a_value_that_cannot_be_is_refused(key: str, value: Any, form: str) -> None:
     """The error names the option and what is expected."""
     with pytest.raises(ConfigurationError) as caught:
-        Options.from_mapping({key: value})
+        Options().with_changes({key: value})
     assert caught.value.where == key
     assert form in caught.value.problem
 
@@ -80,7 +80,7 @@ def test_an_unknown_option_is_refused_with_what_may_be_meant() -> None:
     with pytest.raises(
         ConfigurationError, match="unknown key `forward_tokens`; did you mean `forward_token`"
     ) as caught:
-        Options.from_mapping({"forward_tokens": True})
+        Options().with_changes({"forward_tokens": True})
     assert caught.value.where == "forward_tokens"
 
 

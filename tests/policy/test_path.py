@@ -103,7 +103,7 @@ def test_a_path_with_several_readings_is_ambiguous(raw: str, reason: str) -> Non
     assert str(caught.value) == caught.value.reason
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.text(max_size=30) | st.text(alphabet="/.;?#\\%2ef5c0\xff\xc3\xa9 aé\n", max_size=12).map(lambda t: f"/{t}"))
 def test_any_text_is_either_canonical_or_ambiguous(raw: str) -> None:
     """Nothing else comes out, and what is canonical has no empty and no dot segment."""
@@ -115,7 +115,7 @@ def test_any_text_is_either_canonical_or_ambiguous(raw: str) -> None:
     assert not set(path) & set("\\?#\x00\n\r")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.text(alphabet=string.ascii_letters + "/.;+%~ 20", max_size=12).map(lambda text: f"/{text}"))
 def test_canonical_is_idempotent_on_ascii(raw: str) -> None:
     """The canonical reading of a canonical path is itself."""
@@ -301,14 +301,14 @@ def assert_no_reading_is_guarded(raw: str) -> None:
         assert not [reading for reading in readings(raw) if lies_under(reading, "/api/v1")]
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.lists(st.sampled_from(_HARMLESS), max_size=10).map("".join))
 def test_slashes_dots_and_parameters_never_lead_past_the_guard(raw: str) -> None:
     """Whatever passes as outside lies outside however it is normalised."""
     assert_no_reading_is_guarded(raw)
 
 
-@settings(max_examples=2000, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=250, deadline=None, phases=[Phase.explicit, Phase.generate])
 @example("/ap\xffi/v1/users")
 @given(st.lists(st.sampled_from(_ALL), max_size=10).map("".join))
 def test_nothing_at_all_leads_past_the_guard(raw: str) -> None:

@@ -122,7 +122,7 @@ _PIECES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=1500, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=400, deadline=None, phases=[Phase.explicit, Phase.generate])
 @example("/<x><x>")
 @example("/<int(1,2,3,4,5):x>")
 @example("/<string(length=x):x>")
@@ -217,7 +217,7 @@ def test_bounds_hold_within_a_segment_too() -> None:
 # -- two patterns
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(*[st.lists(st.sampled_from(SEGMENTS), max_size=3)] * 2, *[st.booleans()] * 2)
 def test_inclusion_is_never_claimed_wrongly(
     one: list[str], other: list[str], one_below: bool, other_below: bool
@@ -231,7 +231,7 @@ def test_inclusion_is_never_claimed_wrongly(
             assert included.specificity <= including.specificity
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     *[st.lists(st.sampled_from(SEGMENTS), max_size=3)] * 2,
     st.lists(st.sampled_from(["a", "b", "7", "z", "7.diff"]), max_size=4),

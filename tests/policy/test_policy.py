@@ -673,6 +673,7 @@ def test_ambiguous_groups_are_refused(one_path: str, other_path: str) -> None:
         pytest.param({"scopes": ["user"], "resource": "<y>"}, id="resource"),
         pytest.param({"scopes": ["user"], "owner": "<y>", "self_or_admin": True}, id="owner"),
         pytest.param({"scopes": ["user"], "action": "read"}, id="action"),
+        pytest.param({"scopes": ["user"], "bound": "filter"}, id="bound"),
         pytest.param({"scopes": []}, id="no scope"),
         pytest.param({"any_of": [["user"], ["issue"]]}, id="an alternative more"),
     ],

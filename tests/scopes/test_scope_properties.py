@@ -1,12 +1,10 @@
 """What holds for every vocabulary and every scope set, checked against a slow and obvious reference."""
 
-from collections.abc import Iterable
-
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scope_reference import scopes_implied, scopes_matching, scopes_meant, scopes_of
 from strategies import (
-    Draft,
     drafts,
     drafts_with_a_part_introduced,
     scope_sets_together,
@@ -15,52 +13,9 @@ from strategies import (
     vocabularies,
 )
 
-from scopeware.scopes import Roles, UnknownScope, Vocabulary
+from scopeware.scopes import Roles, UnknownScope
 
 unhurried = settings(deadline=None)
-
-
-def scopes_implied(draft: Draft, granted: Iterable[str]) -> set[str]:
-    """The reference: every scope that a walk along implied actions and down the dots can reach."""
-    reached: set[tuple[str, str]] = set()
-    todo = []
-    for word in granted:
-        action, _, category = word.partition(":")
-        todo.append((action, category))
-    while todo:
-        here = todo.pop()
-        if here in reached:
-            continue
-        reached.add(here)
-        action, category = here
-        todo += [(implied, category) for implied in draft.implies.get(action, ())]
-        todo += [(action, part.name) for part in draft.categories if part.name.rpartition(".")[0] == category]
-    return {f"{action}:{category}" for action, category in reached} & set(draft.scopes)
-
-
-def scopes_meant(draft: Draft, word: str) -> set[str]:
-    """The reference for wildcards: the scopes that one word stands for, before what they imply."""
-    if word == draft.all_word:
-        return set(draft.scopes)
-    if word not in draft.wildcards:
-        return {word} & set(draft.scopes)
-    return set().union(*(scopes_matching(draft, pattern) for pattern in draft.wildcards[word]))
-
-
-def scopes_matching(draft: Draft, pattern: str) -> set[str]:
-    """The reference for patterns: the scopes that one selects, before what they imply."""
-    wanted_action, wanted = ("*", "*") if pattern == "*" else pattern.split(":")
-    matching = set()
-    for scope in draft.scopes:
-        action, category = scope.split(":")
-        if wanted_action in ("*", action) and (wanted == "*" or f"{category}.".startswith(f"{wanted}.")):
-            matching.add(scope)
-    return matching
-
-
-def scopes_of(vocabulary: Vocabulary, bits: int) -> set[str]:
-    """The scopes whose bits are set."""
-    return {scope for position, scope in enumerate(vocabulary.scopes) if bits >> position & 1}
 
 
 @given(drafts(), st.data())

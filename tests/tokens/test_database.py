@@ -19,13 +19,20 @@ from pathlib import Path
 
 import pytest
 from peewee import IntegrityError
-from token_helpers import answer, bytes_on_disk, in_child, raw, reading_connection, rows, run_script, run_sql, url_of
+from processes import answer, in_child
+from token_helpers import bytes_on_disk, raw, reading_connection, rows, run_script, run_sql, url_of
 
 from scopeware.errors import ConfigurationError, ScopewareError
-from scopeware.tokens import LiveToken, SchemaError, StoreUnavailable, TokenStore, database
-from scopeware.tokens.database import MEMORY, Database, path_of
+from scopeware.tokens import LiveToken, SchemaError, StoreUnavailable, TokenStore, sqlite
+from scopeware.tokens.sqlite import MEMORY, SqliteDatabase, path_of
 
 NOBODY = 65534
+
+
+@pytest.fixture
+def store(connect):
+    """A store in a file, with nobody in it."""
+    return connect()
 
 
 # -- URLs
@@ -48,12 +55,12 @@ def test_a_url_names_a_file(url, path):
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        pytest.param("postgresql:///tokens", "no SQLite database; write sqlite:///tokens.db", id="another-database"),
-        pytest.param("tokens.db", "no SQLite database", id="a-path"),
-        pytest.param("", "no SQLite database", id="nothing"),
+        pytest.param("oracle:///tokens", "`oracle` is no database known here; write sqlite:///", id="another-database"),
+        pytest.param("tokens.db", "this names no database; write sqlite:///tokens.db", id="a-path"),
+        pytest.param("", "this names no database; write sqlite:///tokens.db", id="nothing"),
         pytest.param("sqlite:///tokens.db?timeout=5", "nothing may follow the file's name", id="query"),
         pytest.param("sqlite://host/tokens.db", "nothing may follow", id="host"),
-        pytest.param("sqlite://host:port/tokens.db", "Port could not be cast", id="no-port"),
+        pytest.param("sqlite://host:port/tokens.db", "this is no URL", id="no-port"),
         pytest.param("sqlite:///file:tokens.db", "write the file's name itself", id="sqlites-own-url"),
         pytest.param(
             "sqlite:///tokens.db#old",
@@ -281,7 +288,7 @@ def test_an_index_that_is_removed_is_noticed(used, issued, path):
     os.unlink(f"{path}-shm")
     assert wait_for("unavailable", used, issued.secret) == "unavailable"
     assert wait_for("write:issue", used, issued.secret) == "write:issue"
-    run_sql(path, "UPDATE token SET revoked_at = 1")
+    run_sql(path, "UPDATE scopeware_token SET revoked_at = 1")
     assert answer(used, issued.secret) == "token_revoked"
 
 
@@ -398,11 +405,11 @@ def test_a_locked_database_is_read_but_not_written(write, hasty, connect, path):
 
 def test_a_broken_constraint_is_not_an_unavailable_database(store, issued):
     """Whoever writes gets to know which it was, and the store goes on."""
-    statement = "INSERT INTO owner (name, role, active, created_at) VALUES ('alice', 'user', 1, 0)"
+    statement = "INSERT INTO scopeware_owner (name, role, created_at) VALUES ('alice', 'user', 0)"
     with pytest.raises(IntegrityError), store._database.session():
         store._database.peewee.execute_sql(statement)
     with pytest.raises(StoreUnavailable, match="no such column"), store._database.session():
-        store._database.peewee.execute_sql("SELECT missing FROM owner")
+        store._database.peewee.execute_sql("SELECT missing FROM scopeware_owner")
     assert answer(store, issued.secret) == "write:issue"
 
 
@@ -440,7 +447,7 @@ def test_the_journal_cannot_be_taken_away_from_a_store_in_use(used, issued, path
         connection.execute("PRAGMA busy_timeout = 0")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             connection.execute("PRAGMA journal_mode = delete")
-    run_sql(path, "UPDATE token SET revoked_at = 1")
+    run_sql(path, "UPDATE scopeware_token SET revoked_at = 1")
     assert answer(used, issued.secret) == "token_revoked"
 
 
@@ -648,9 +655,9 @@ def test_a_failed_write_does_not_disturb_a_request_under_way(hasty, connect, pat
 
 FAILING_WRITES = """
 import sqlite3, sys, threading, time
-from scopeware.tokens import LiveToken, StoreUnavailable, TokenStore, database
+from scopeware.tokens import LiveToken, StoreUnavailable, TokenStore, sqlite
 
-database._BUSY_SECONDS = 0.001
+sqlite._BUSY_SECONDS = 0.001
 store = TokenStore.connect(f"sqlite:///{sys.argv[1]}", cache_size=0)
 secret = store.issue(owner="alice", name="ci", scopes="all").secret
 stop, refused = threading.Event(), []
@@ -736,7 +743,7 @@ def test_a_child_can_write_though_another_thread_was_writing_at_the_fork(store, 
         connection.execute("BEGIN IMMEDIATE")
         writing = pool.submit(store.set_role, "alice", "viewer")
         time.sleep(0.2)
-        monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
+        monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
         try:
             assert in_child(lambda: attempt(lambda: store.revoke(issued.token.id)), seconds=3) == "database is locked"
         finally:
@@ -761,14 +768,14 @@ def test_a_child_forked_while_another_thread_writes_leaves_the_writing_alone(sto
 def test_what_the_parent_had_open_is_left_alone_by_the_child(used, issued, monkeypatch):
     """Connections of other threads are neither used nor closed there: SQLite's do not survive a fork."""
     left_behind = []
-    monkeypatch.setattr(database, "_left_behind", left_behind)
+    monkeypatch.setattr(sqlite, "_left_behind", left_behind)
     parents = used._database._open()
     connection = parents.connection
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", lambda: -1)
         del parents
     assert left_behind == [connection]
-    assert connection.execute("SELECT count(*) FROM token").fetchone() == (1,)
+    assert connection.execute("SELECT count(*) FROM scopeware_token").fetchone() == (1,)
     connection.close()
 
     with ThreadPoolExecutor(1) as pool:
@@ -776,7 +783,7 @@ def test_what_the_parent_had_open_is_left_alone_by_the_child(used, issued, monke
         theirs = pool.submit(reading_connection, used).result()
         assert in_child(lambda: (answer(used, issued.secret), theirs in left_behind)) == ("write:issue", True)
         assert pool.submit(reading_connection, used).result() is theirs
-        assert theirs.execute("SELECT count(*) FROM token").fetchone() == (1,)
+        assert theirs.execute("SELECT count(*) FROM scopeware_token").fetchone() == (1,)
 
 
 def test_what_is_closed_for_all_is_opened_again_by_each_thread(used, issued):
@@ -793,7 +800,7 @@ def test_what_is_closed_for_all_is_opened_again_by_each_thread(used, issued):
 
 def test_requests_wait_while_another_thread_forks(used, issued):
     """Until the parent goes on; whoever comes first after that is answered."""
-    run_sql(used._database.path, "UPDATE owner SET role = 'viewer'")
+    run_sql(used._database.path, "UPDATE scopeware_owner SET role = 'viewer'")
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(reading_connection, used).result()
         used._database.before_fork()
@@ -824,14 +831,14 @@ def test_the_hooks_of_forks_reach_every_database(used, issued, connect):
     other = connect()
     assert answer(other, issued.secret) == "write:issue"
     assert None not in (used._database._anchor, other._database._anchor)
-    database._before_fork()
+    sqlite._before_fork()
     assert used._database._anchor is other._database._anchor is None
     locks = [one._database._lock for one in (used, other)]
-    database._after_fork_in_parent()
+    sqlite._after_fork_in_parent()
     assert [one._database._lock for one in (used, other)] == locks
     assert answer(used, issued.secret) == answer(other, issued.secret) == "write:issue"
-    database._before_fork()
-    database._after_fork_in_child()
+    sqlite._before_fork()
+    sqlite._after_fork_in_child()
     assert all(one._database._lock is not lock for one, lock in zip((used, other), locks, strict=True))
     assert answer(used, issued.secret) == answer(other, issued.secret) == "write:issue"
 
@@ -839,11 +846,11 @@ def test_the_hooks_of_forks_reach_every_database(used, issued, connect):
 def test_a_store_that_nobody_holds_is_forgotten_by_forks(path):
     """Only databases in use are told of a fork."""
     TokenStore.connect(url_of(path)).close()
-    kept = Database(str(path))
-    assert kept in database._databases
+    kept = SqliteDatabase(str(path))
+    assert kept in sqlite._databases
     del kept
     gc.collect()
-    assert all(one.path != str(path) for one in database._databases)
+    assert all(one.path != str(path) for one in sqlite._databases)
 
 
 def test_files_stay_readable_by_other_processes_while_a_store_is_open(used, issued, path):

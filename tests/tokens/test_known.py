@@ -10,68 +10,70 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from token_helpers import (
-    accepted,
-    answer,
-    bytes_on_disk,
-    in_child,
-    may_do_nothing,
-    raw,
-    reading_connection,
-    run_sql,
-    trace,
-)
+from processes import answer, in_child
+from token_helpers import accepted, bytes_on_disk, may_do_nothing, raw, reading_connection, run_sql, trace
 
 from scopeware.tokens import LiveToken, StoreUnavailable, TokenStore
 from scopeware.tokens.freshness import NO_STAMP, data_version_stamp, wal_index_stamp
+from scopeware.tokens.models import Owner, Token
 
 FORK = multiprocessing.get_context("fork")
+
+
+def copied(model, **changed):
+    """A SELECT of all rows of a table with all columns in their order, some of them changed."""
+    columns = [changed.get(field.column_name, field.column_name) for field in model._meta.sorted_fields]
+    return f"SELECT {', '.join(columns)} FROM {model._meta.table_name}"
+
+
 CHANGES = [
-    pytest.param("UPDATE token SET revoked_at = 1", "token_revoked", id="revoked"),
-    pytest.param("UPDATE token SET expires_at = 1", "token_expired", id="expired"),
-    pytest.param("UPDATE token SET scopes = 'read:misc'", "read:misc", id="other-scopes"),
-    pytest.param("UPDATE token SET scopes = 'public-only,write:issue'", "public-only,write:issue", id="restricted"),
-    pytest.param("UPDATE token SET digest = zeroblob(32)", "token_invalid", id="another-secret"),
-    pytest.param("UPDATE token SET owner_id = 99", "token_invalid", id="nobodys"),
-    pytest.param("DELETE FROM token", "token_invalid", id="deleted"),
+    pytest.param("UPDATE scopeware_token SET revoked_at = 1", "token_revoked", id="revoked"),
+    pytest.param("UPDATE scopeware_token SET revoked_at = 1, rotated_at = 1", "token_rotated", id="rotated"),
+    pytest.param("UPDATE scopeware_token SET expires_at = 1", "token_expired", id="expired"),
+    pytest.param("UPDATE scopeware_token SET scopes = 'read:misc'", "read:misc", id="other-scopes"),
     pytest.param(
-        "REPLACE INTO token SELECT id, owner_id, name, live_name, scopes, digest, hint, created_at, expires_at, 1 "
-        "FROM token",
-        "token_revoked",
-        id="token-replaced",
+        "UPDATE scopeware_token SET scopes = 'public-only,write:issue'", "public-only,write:issue", id="restricted"
     ),
+    pytest.param("UPDATE scopeware_token SET digest = zeroblob(32)", "token_invalid", id="another-secret"),
+    pytest.param("UPDATE scopeware_token SET owner_id = 99", "token_invalid", id="nobodys"),
+    pytest.param("DELETE FROM scopeware_token", "token_invalid", id="deleted"),
+    pytest.param(f"REPLACE INTO scopeware_token {copied(Token, revoked_at='1')}", "token_revoked", id="token-replaced"),
     pytest.param(
-        "INSERT INTO token SELECT 1, owner_id, name, live_name, scopes, digest, hint, created_at, 1, revoked_at "
-        "FROM token WHERE true ON CONFLICT DO UPDATE SET expires_at = 1",
+        f"INSERT INTO scopeware_token {copied(Token, id='1', expires_at='1')} "
+        "WHERE true ON CONFLICT DO UPDATE SET expires_at = 1",
         "token_expired",
         id="token-upserted",
     ),
-    pytest.param("DELETE FROM owner", "token_invalid", id="owner-deleted"),
-    pytest.param("UPDATE owner SET active = 0", "owner_inactive", id="owner-inactive"),
-    pytest.param("UPDATE owner SET role = 'viewer'", "read:issue", id="another-role"),
-    pytest.param("UPDATE owner SET role = 'nobody'", "", id="a-role-nobody-knows"),
+    pytest.param("DELETE FROM scopeware_owner", "token_invalid", id="owner-deleted"),
+    pytest.param("UPDATE scopeware_owner SET active = 0", "owner_inactive", id="owner-inactive"),
+    pytest.param("UPDATE scopeware_owner SET role = 'viewer'", "read:issue", id="another-role"),
+    pytest.param("UPDATE scopeware_owner SET role = 'nobody'", "", id="a-role-nobody-knows"),
+    pytest.param(f"REPLACE INTO scopeware_owner {copied(Owner, active='0')}", "owner_inactive", id="owner-replaced"),
     pytest.param(
-        "REPLACE INTO owner SELECT id, name, role, 0, created_at FROM owner", "owner_inactive", id="owner-replaced"
-    ),
-    pytest.param(
-        "REPLACE INTO owner SELECT id + 100, name, role, active, created_at FROM owner",
+        f"REPLACE INTO scopeware_owner {copied(Owner, id='id + 100')}",
         "token_invalid",
         id="owner-replaced-by-a-namesake",
     ),
-    pytest.param("DELETE FROM generation", "unavailable", id="counter-deleted"),
-    pytest.param("DROP TABLE generation", "unavailable", id="counter-dropped"),
-    pytest.param("UPDATE generation SET counter = 'many'", "unavailable", id="counter-that-is-no-number"),
+    pytest.param("DELETE FROM scopeware_generation", "unavailable", id="counter-deleted"),
+    pytest.param("DROP TABLE scopeware_generation", "unavailable", id="counter-dropped"),
+    pytest.param("UPDATE scopeware_generation SET counter = 'many'", "unavailable", id="counter-that-is-no-number"),
     pytest.param(
-        "UPDATE owner SET id = id + 100",
+        "UPDATE scopeware_owner SET id = id + 100",
         "token_invalid",
         id="owner-renumbered",
     ),
     pytest.param(
-        "DROP TABLE token",
+        "DROP TABLE scopeware_token",
         "unavailable",
         id="table-dropped",
     ),
 ]
+
+
+@pytest.fixture
+def store(connect):
+    """A store in a file, with nobody in it."""
+    return connect()
 
 
 def in_another_thread(store, secret):
@@ -107,22 +109,22 @@ def test_what_anyone_commits_is_seen_by_the_very_next_request(
 def test_a_foreign_key_takes_the_tokens_with_their_owner(stamps, store, issued, path):
     """Deleted by cascade, they are refused as if deleted by hand."""
     assert answer(store, issued.secret) == "write:issue"
-    run_sql(path, "PRAGMA foreign_keys = 1", "DELETE FROM owner")
+    run_sql(path, "PRAGMA foreign_keys = 1", "DELETE FROM scopeware_owner")
     assert answer(store, issued.secret) == "token_invalid"
     with raw(path) as connection:
-        assert connection.execute("SELECT count(*) FROM token").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM scopeware_token").fetchone() == (0,)
 
 
 def test_what_is_rolled_back_is_not_seen(stamps, store, issued, path):
     """Neither before the end of the transaction nor after it; what is committed is."""
     with raw(path) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("UPDATE token SET revoked_at = 1")
+        connection.execute("UPDATE scopeware_token SET revoked_at = 1")
         assert answer(store, issued.secret) == "write:issue"
         connection.execute("ROLLBACK")
         assert answer(store, issued.secret) == "write:issue"
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("UPDATE token SET revoked_at = 1")
+        connection.execute("UPDATE scopeware_token SET revoked_at = 1")
         assert answer(store, issued.secret) == "write:issue"
         connection.execute("COMMIT")
         assert answer(store, issued.secret) == "token_revoked"
@@ -134,9 +136,9 @@ def test_a_change_is_seen_through_checkpoints_and_vacuum(stamps, store, issued, 
     for maintenance in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(RESTART)", "ANALYZE"):
         run_sql(path, maintenance)
         assert answer(store, issued.secret) == "write:issue"
-        run_sql(path, "UPDATE token SET scopes = 'read:issue'")
+        run_sql(path, "UPDATE scopeware_token SET scopes = 'read:issue'")
         assert answer(store, issued.secret) == "read:issue"
-        run_sql(path, maintenance, "UPDATE token SET scopes = 'write:issue'", maintenance)
+        run_sql(path, maintenance, "UPDATE scopeware_token SET scopes = 'write:issue'", maintenance)
         assert answer(store, issued.secret) == "write:issue"
 
 
@@ -144,7 +146,7 @@ def test_a_thousand_commits_are_seen_one_by_one(stamps, store, issued, path):
     """No two states of the database look alike."""
     with raw(path) as connection:
         for number in range(1_000):
-            connection.execute("UPDATE owner SET active = ?", (number % 2,))
+            connection.execute("UPDATE scopeware_owner SET active = ?", (number % 2,))
             assert answer(store, issued.secret) == ("write:issue" if number % 2 else "owner_inactive")
 
 
@@ -152,11 +154,11 @@ def test_a_connection_that_reads_for_a_long_time_holds_nobody_in_the_past(stamps
     """Somebody's open read transaction, in this thread as well, is theirs alone."""
     with raw(path) as reading:
         reading.execute("BEGIN")
-        reading.execute("SELECT * FROM token").fetchall()
+        reading.execute("SELECT * FROM scopeware_token").fetchall()
         with store._database.session(), store._database.peewee.atomic():
             assert store.show(issued.token.id).status == "live"
             assert answer(store, issued.secret) == "write:issue"
-            run_sql(path, "UPDATE token SET revoked_at = 1")
+            run_sql(path, "UPDATE scopeware_token SET revoked_at = 1")
             assert answer(store, issued.secret) == "token_revoked"
 
 
@@ -506,10 +508,10 @@ def test_commits_to_other_tables_cost_no_look_up(stamps, store, issued, path):
             assert store.authenticate(issued.secret) is first
     assert len(statements) == 10
     assert all("generation" in statement for statement in statements)
-    run_sql(path, "UPDATE token SET hint = 'abcd'")
+    run_sql(path, "UPDATE scopeware_token SET hint = 'abcd'")
     assert store.authenticate(issued.secret) is first
     assert len(statements) == 11
-    run_sql(path, "UPDATE token SET name = 'other'")
+    run_sql(path, "UPDATE scopeware_token SET name = 'other'")
     assert accepted(store, issued.secret).name == "other"
     assert len(statements) == 13
 
@@ -618,10 +620,10 @@ def test_the_stamp_differs_after_every_commit_and_only_then(path, store):
         stamp = wal_index_stamp(str(path))
         seen = [stamp()]
         for number in range(20):
-            connection.execute("UPDATE generation SET counter = counter + 1")
+            connection.execute("UPDATE scopeware_generation SET counter = counter + 1")
             seen.append(stamp())
             assert stamp() == seen[-1]
-            connection.execute("SELECT * FROM generation").fetchall()
+            connection.execute("SELECT * FROM scopeware_generation").fetchall()
             assert stamp() == seen[-1], number
     assert len(set(seen)) == 21
 
@@ -632,7 +634,7 @@ def test_the_other_stamp_differs_after_every_commit_of_another(path, store):
         stamp = data_version_stamp(asked)
         seen = [stamp()]
         for _ in range(20):
-            connection.execute("UPDATE generation SET counter = counter + 1")
+            connection.execute("UPDATE scopeware_generation SET counter = counter + 1")
             seen.append(stamp())
             assert stamp() == seen[-1]
     assert len(set(seen)) == 21
@@ -687,7 +689,7 @@ def test_the_files_of_the_database_are_not_written_by_asking(stamps, store, issu
 def test_what_is_read_for_requests_cannot_write(store, issued):
     """The connections of the hot path refuse to."""
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        reading_connection(store).execute("UPDATE token SET revoked_at = NULL")
+        reading_connection(store).execute("UPDATE scopeware_token SET revoked_at = NULL")
     assert answer(store, issued.secret) == "write:issue"
 
 

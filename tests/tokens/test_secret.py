@@ -9,7 +9,8 @@ import traceback
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from token_helpers import answer, bytes_on_disk, trace
+from processes import answer
+from token_helpers import bytes_on_disk, trace
 
 from scopeware.errors import ConfigurationError
 from scopeware.tokens import SecretFormat, StoreUnavailable, TokenRefused
@@ -19,6 +20,12 @@ ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 FORM = SecretFormat()
 WELL_FORMED = "swt_ABCDEFGHIJKLMNOPQRSTUVWXYZ0123"
 WELL_FORMED += checksum(WELL_FORMED)
+
+
+@pytest.fixture
+def store(connect):
+    """A store in a file, with nobody in it."""
+    return connect()
 
 
 def slow_checksum(text: str) -> str:
@@ -168,17 +175,26 @@ def test_the_digest_is_sha_256_of_the_whole_secret():
     assert len(digest("\ud800")) == 32
 
 
-def test_a_token_of_another_prefix_is_not_good_here(connect):
+def test_a_token_of_another_prefix_is_not_good_here(home):
     """Two deployments on one database: each accepts its own."""
-    ours, theirs = connect(prefix="ours"), connect(prefix="theirs")
+    ours, theirs = home.connect(prefix="ours"), home.connect(prefix="theirs")
     issued = ours.issue(owner="alice", name="ci", scopes="read:user")
     assert ours.prefix == "ours"
     assert answer(ours, issued.secret) == "read:user"
     assert answer(theirs, issued.secret) == "token_invalid"
 
 
-def test_the_secret_is_not_in_the_database(store, issued, path):
-    """Nor any long part of it, in any file of the database; its digest is."""
+def test_the_secret_is_not_in_the_tables(home):
+    """Nor any long part of it, of whichever database; its digest is."""
+    issued = home.connect().issue(owner="alice", name="ci", scopes="read:user")
+    body = issued.secret.removeprefix("swt_")
+    stored = repr(home.rows())
+    assert repr(digest(issued.secret)) in stored
+    assert not [body[start : start + 8] for start in range(len(body) - 7) if body[start : start + 8] in stored]
+
+
+def test_the_secret_is_not_in_the_files(store, issued, path):
+    """The same of all files of an SQLite database, whatever else they hold."""
     body = issued.secret.removeprefix("swt_")
     stored = bytes_on_disk(path)
     assert digest(issued.secret) in stored

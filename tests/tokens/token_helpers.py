@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import signal
 import sqlite3
 import subprocess
 import sys
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from scopeware.tokens import LiveToken, Refusal, StoreUnavailable, TokenStore
+import services
+from processes import answer
 
+from scopeware.tokens import LiveToken, Refusal, TokenStore
+from scopeware.tokens.database import Database
+from scopeware.tokens.models import LogRow, Owner, Pepper, Token
+from scopeware.tokens.urls import database_at
 
-def answer(store: TokenStore, secret: str) -> str:
-    """What `store` says to `secret`: its scopes, the code of a refusal, or that it cannot say."""
-    try:
-        found = store.authenticate(secret)
-    except StoreUnavailable:
-        return "unavailable"
-    return found.code if isinstance(found, Refusal) else str(found.scopes)
+MODELS = (Owner, Token, Pepper, LogRow)
 
 
 def may_do_nothing(store: TokenStore, secret: str) -> bool:
@@ -74,12 +71,70 @@ def run_sql(path: Path, *statements: str) -> None:
 
 
 def rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All that is in the tables."""
+    """All that is in the tables that requests depend on."""
     with raw(path) as connection:
         return {
-            table: connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
+            table: connection.execute(f"SELECT * FROM scopeware_{table} ORDER BY id").fetchall()
             for table in ("owner", "token", "generation")
         }
+
+
+class Home:
+    """A database that a test has for itself, whichever it is: its stores, and what is in it.
+
+    :param database: a way into it that no store uses; by default one of its own.
+    :param options: of all stores on it.
+    """
+
+    def __init__(self, url: str, database: Database | None = None, **options: Any) -> None:
+        self.url = url
+        self.kind = services.kind_of(url)
+        self._lent = database is not None
+        self._database = database or database_at(url)
+        self._options = options
+        self._opened: list[TokenStore] = []
+
+    def connect(self, **options: Any) -> TokenStore:
+        """One more store on it, closed after the test."""
+        self._opened.append(TokenStore.connect(self.url, **(self._options | options)))
+        if self.url.endswith(":memory:"):
+            self._database = self._opened[-1]._database
+        return self._opened[-1]
+
+    def run_sql(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements behind the back of all stores, each committed before the next; the rows of the last one."""
+        rows: list[tuple[Any, ...]] = []
+        with self._database.session():
+            for statement in statements:
+                cursor = self._database.peewee.execute_sql(statement)
+                rows = list(cursor.fetchall()) if cursor.description else []
+        return rows
+
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """All that is in the tables: of each, its rows."""
+        found = {}
+        for model in MODELS:
+            names = [field.column_name for field in model._meta.sorted_fields]
+            table, key = model._meta.table_name, model._meta.primary_key.column_name
+            selected = self.run_sql(f"SELECT {', '.join(names)} FROM {table} ORDER BY {key}")
+            found[table.removeprefix("scopeware_")] = [dict(zip(names, row, strict=True)) for row in selected]
+        return found
+
+    def empty(self) -> None:
+        """Remove all that is in the tables; somebody's forgotten transaction is an error, and not waited for."""
+        patience = {
+            "sqlite": "PRAGMA busy_timeout = 10000",
+            "postgres": "SET lock_timeout = '10s'",
+            "mariadb": "SET innodb_lock_wait_timeout = 10",
+        }
+        self.run_sql(patience[self.kind], *(f"DELETE FROM {model._meta.table_name}" for model in reversed(MODELS)))
+
+    def close(self) -> None:
+        """Close all stores on it."""
+        while self._opened:
+            self._opened.pop().close()
+        if not self._lent:
+            self._database.close()
 
 
 def bytes_on_disk(path: Path) -> bytes:
@@ -88,30 +143,6 @@ def bytes_on_disk(path: Path) -> bytes:
     files = sorted(str(file) for file in path.parent.glob(f"{path.name}*"))
     assert files
     return subprocess.run(["cat", *files], check=True, capture_output=True).stdout
-
-
-def in_child(function: Callable[[], Any], seconds: int = 20) -> Any:
-    """What `function` returns in a forked child; a child that fails, or hangs for `seconds`, fails the test."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            os.close(reading)
-            signal.alarm(seconds)
-            with open(writing, "wb") as pipe:
-                pickle.dump(function(), pipe)
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    os.close(writing)
-    with open(reading, "rb") as pipe:
-        sent = pipe.read()
-    _, status = os.waitpid(child, 0)
-    assert status == 0, f"the child ended with {status}"
-    return pickle.loads(sent)
 
 
 def run_script(script: str, *arguments: object, seconds: int = 15) -> str:

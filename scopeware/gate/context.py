@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Literal, final
 
 from ..policy import Requirement
 from ..scopes import ScopeSet
 from ..tokens import LiveToken, Refusal
-from .decision import Decision, reach_of
+from .decision import Allowed, Decision, reach_of
 
 if TYPE_CHECKING:
     from .middleware import Scopeware
@@ -58,6 +58,12 @@ class Context:
     def public_only(self) -> bool:
         """Whether the caller is to see public resources only."""
         return self.token is not None and self.token.public_only
+
+    @property
+    def possession(self) -> Literal["any", "own"]:
+        """Whether the caller reaches what others own, too, or only what is the caller's own: then the application keeps
+        to that where it shows lists, or makes things."""
+        return "own" if isinstance(self.decision, Allowed) and self.decision.own else "any"
 
     @property
     def group(self) -> str:

@@ -61,10 +61,12 @@ class Allowed:
     """The application may be called.
 
     :param preflight: for a CORS preflight: of its answer only the headers go out.
+    :param own: only as far as it is the caller's own, which the application may have to see to.
     """
 
     allowed: Literal[True] = True
     preflight: bool = False
+    own: bool = False
 
 
 @final
@@ -92,6 +94,7 @@ class Denied:
 Decision = Allowed | Denied
 
 ALLOWED = Allowed()
+ALLOWED_OWN = Allowed(own=True)
 PREFLIGHT = Allowed(preflight=True)
 TOKEN_REQUIRED = Denied("token_required", "a token is required")
 SESSION_REQUIRED = Denied("session_required", "tokens are not taken here; sign in")
@@ -101,6 +104,9 @@ ADDRESS_NOT_ALLOWED = Denied("address_not_allowed", "the token does not work fro
 RESOURCE_OUT_OF_REACH = Denied("resource_out_of_reach", "the token does not reach this resource")
 WORTHLESS = Denied("insufficient_scope", "the token has no scope that is worth anything now")
 LIST_OUT_OF_REACH = Denied("resource_out_of_reach", "the token is bound to resources, and this is about others, too")
+NOT_OWNED = Denied("resource_out_of_reach", "only what is the caller's own is in reach here")
+HIDDEN = (RESOURCE_OUT_OF_REACH, NOT_OWNED)
+"""Refusals in whose place a deployment may answer as if there was nothing."""
 OWNER_MISMATCH = Denied("owner_mismatch", "only its owner, or an administrator, may do this")
 REFUSALS: dict[str, Denied] = {
     "token_invalid": Denied("token_invalid", "the token is unknown or malformed"),
@@ -148,12 +154,14 @@ class Circumstances:
     :param is_public: whether what the request is about, by that rule, is known to be public.
     :param resource: what it is about; ``None`` where the rule names nothing.
     :param rights_at: what a token may do at a resource, where roles are given per resource.
+    :param owner_of: who owns a resource; ``None`` where nobody knows.
     """
 
     params: Callable[[Requirement], dict[str, str]]
     is_public: Callable[[Requirement], bool]
     resource: Callable[[Requirement], str | None]
     rights_at: RightsAt | None = None
+    owner_of: Callable[[str], str | None] = lambda _: None
 
 
 def judge(requirement: Requirement, caller: Caller, circumstances: Circumstances) -> Decision:
@@ -161,48 +169,68 @@ def judge(requirement: Requirement, caller: Caller, circumstances: Circumstances
 
     Everything is denied that is not allowed in so many words.
     """
-    if requirement.also is not None:
-        decision = judge(requirement.also, caller, circumstances)
-        if decision is not ALLOWED:
-            return decision
+    decision = _judge(requirement, caller, circumstances)
+    return decision if requirement.also is None else both(judge(requirement.also, caller, circumstances), decision)
+
+
+def both(one: Decision, other: Decision) -> Decision:
+    """What two decisions about one request come to: the one that allows less."""
+    if isinstance(one, Denied) or (one.own and not isinstance(other, Denied)):
+        return one
+    return other
+
+
+def _judge(requirement: Requirement, caller: Caller, circumstances: Circumstances) -> Decision:
     if caller.token is not None and not _may_come_from(caller.token, caller.address):
         return ADDRESS_NOT_ALLOWED
     if requirement.unmatched:
         return TOKEN_REQUIRED if caller.owner is None else UNMATCHED
     if caller.owner is None:
         return TOKEN_REQUIRED if requirement.require_token else ALLOWED
+    only_own = False
     if caller.token is None:
         if requirement.accept == "token":
             return TOKEN_REQUIRED
     else:
-        denied = _judge_token(requirement, caller.token, circumstances)
-        if denied is not None:
-            return denied
-    whose = requirement.owner
-    if whose is None or caller.role == ADMIN_ROLE or whose.fill(circumstances.params(requirement)) == caller.owner:
-        return ALLOWED
-    return OWNER_MISMATCH
+        found = _judge_token(requirement, caller.token, circumstances)
+        if isinstance(found, Denied):
+            return found
+        only_own = found
+    whose = requirement.owner if caller.role != ADMIN_ROLE else None
+    if whose is not None and whose.fill(circumstances.params(requirement)) != caller.owner:
+        return OWNER_MISMATCH
+    if only_own or (requirement.others is not None and caller.role not in requirement.others):
+        return _judge_possession(requirement, caller, circumstances)
+    return ALLOWED
+
+
+def _judge_possession(requirement: Requirement, caller: Caller, circumstances: Circumstances) -> Decision:
+    """Whether what the request is about is the caller's own, or the application sees to that."""
+    if requirement.own == "filter":
+        return ALLOWED_OWN
+    about = circumstances.resource(requirement) if requirement.own == "check" else None
+    if about is not None and caller.owner is not None and circumstances.owner_of(about) == caller.owner:
+        return ALLOWED_OWN
+    return NOT_OWNED
 
 
 def _may_come_from(token: LiveToken, address: str) -> bool:
     return token.networks is None or lies_in(address, token.networks)
 
 
-def _judge_token(requirement: Requirement, token: LiveToken, circumstances: Circumstances) -> Denied | None:
+def _judge_token(requirement: Requirement, token: LiveToken, circumstances: Circumstances) -> Denied | bool:
     if requirement.accept == "session":
         return SESSION_REQUIRED
-    denied = _judge_scopes(requirement, token, circumstances)
-    if denied is not None:
-        return denied
-    if not token.public_only or requirement.public_only == "allow":
-        return None
+    found = _judge_scopes(requirement, token, circumstances)
+    if isinstance(found, Denied) or not token.public_only or requirement.public_only == "allow":
+        return found
     if requirement.public_only == "check" and circumstances.is_public(requirement):
-        return None
+        return found
     return PUBLIC_ONLY
 
 
-def _judge_scopes(requirement: Requirement, token: LiveToken, circumstances: Circumstances) -> Denied | None:
-    """Whether a token has the scopes, where the request is about."""
+def _judge_scopes(requirement: Requirement, token: LiveToken, circumstances: Circumstances) -> Denied | bool:
+    """Why a token has not the scopes where the request is about; if it has, whether for its owner's own things only."""
     about = circumstances.resource(requirement) if circumstances.rights_at or token.scopes.bound else None
     if about is not None and circumstances.rights_at is not None:
         return _judge_by_role(requirement, token, about, circumstances.rights_at)
@@ -210,17 +238,20 @@ def _judge_scopes(requirement: Requirement, token: LiveToken, circumstances: Cir
         return WORTHLESS
     bits = token.bits if about is None else token.scopes.at(about)
     if requirement.scope_free:
-        return None if bits or about is None else RESOURCE_OUT_OF_REACH
-    if requirement.met_by(bits):
-        return None
-    if not reach_of(requirement, token.scopes):
+        return RESOURCE_OUT_OF_REACH if about is not None and not bits else False
+    if requirement.met_somehow_by(bits):
+        return not requirement.met_by(bits)
+    reach = reach_of(requirement, token.scopes)
+    if not reach:
         return _lacking(requirement, bits)
     if about is not None:
         return RESOURCE_OUT_OF_REACH
-    return None if requirement.filters else LIST_OUT_OF_REACH
+    if not requirement.filters:
+        return LIST_OUT_OF_REACH
+    return not all(requirement.met_by(token.scopes.over(pattern)) for pattern in reach)
 
 
-def _judge_by_role(requirement: Requirement, token: LiveToken, about: str, rights_at: RightsAt) -> Denied | None:
+def _judge_by_role(requirement: Requirement, token: LiveToken, about: str, rights_at: RightsAt) -> Denied | bool:
     """The same where the owner's role at the resource decides. What the token itself lacks is told first, so that it is
     told alike where its owner has a role and where there is nothing at all."""
     granted = token.granted.at(about)
@@ -229,15 +260,15 @@ def _judge_by_role(requirement: Requirement, token: LiveToken, about: str, right
     if requirement.scope_free:
         if not granted:
             return RESOURCE_OUT_OF_REACH
-    elif not requirement.met_by(granted):
+    elif not requirement.met_somehow_by(granted):
         reaches = reach_of(requirement, token.granted)
         return RESOURCE_OUT_OF_REACH if reaches else _lacking(requirement, granted)
     rights = rights_at(token, about)
     if rights is None:
         return RESOURCE_OUT_OF_REACH
     if requirement.scope_free:
-        return None if rights else WORTHLESS
-    return None if requirement.met_by(rights) else _lacking(requirement, rights)
+        return False if rights else WORTHLESS
+    return not requirement.met_by(rights) if requirement.met_somehow_by(rights) else _lacking(requirement, rights)
 
 
 def _lacking(requirement: Requirement, bits: int) -> Denied:
@@ -248,5 +279,6 @@ def _lacking(requirement: Requirement, bits: int) -> Denied:
 
 
 def reach_of(requirement: Requirement, scopes: ScopeSet) -> tuple[str, ...]:
-    """The resources where a scope set that is bound to some meets a requirement: ``alice/widgets``, ``alice/*``."""
-    return tuple(pattern for pattern in scopes.bound if requirement.met_by(scopes.over(pattern)))
+    """The resources where a scope set that is bound to some meets a requirement, be it only for what its owner owns:
+    ``alice/widgets``, ``alice/*``."""
+    return tuple(pattern for pattern in scopes.bound if requirement.met_somehow_by(scopes.over(pattern)))

@@ -19,20 +19,22 @@ from .context import ENVIRON_KEY, Context
 from .credentials import AmbiguousCredentials, CredentialReader, ForeignCredential, Strip
 from .decision import (
     ALLOWED,
+    ALLOWED_OWN,
     ANONYMOUS,
+    HIDDEN,
     PREFLIGHT,
     REFUSALS,
-    RESOURCE_OUT_OF_REACH,
     Caller,
     Circumstances,
     Decision,
     Denied,
+    both,
     judge,
     refused,
 )
 from .destination import destination_path
 from .refusals import Refusals, scope_headers
-from .rights import ResourceRole, Rights, resource_by
+from .rights import ResourceOwner, ResourceRole, Rights, resource_by
 from .visit import Visit, secret_pattern, without_secrets
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ class Scopeware:
     :param mode: ``"enforce"``, or ``"report"``: nothing is refused; what would have been is logged, and in the environ.
     :param resource_role: for resources with members of their own: called with the owner and the resource, it names the
         role that the owner has there, ``None`` for none.
+    :param resource_owner: for tokens and roles that reach only what is their owner's: called with a resource, it names
+        who owns it, ``None`` for nobody.
     :param not_found: a WSGI application that answers instead of the gate where a resource is out of reach: the
         deployment's own 404, so that nobody can tell from it what there is.
     :param access_log: where the access log goes, and what is kept; by default as the policy says.
@@ -89,6 +93,7 @@ class Scopeware:
         answers: str | Style | None = None,
         mode: Literal["enforce", "report"] = "enforce",
         resource_role: ResourceRole | None = None,
+        resource_owner: ResourceOwner | None = None,
         not_found: WSGIApplication | None = None,
         access_log: LogOptions | None = None,
         log_sink: Sink | None = None,
@@ -102,6 +107,7 @@ class Scopeware:
             ("identify", identify, identify is None or callable(identify)),
             ("visibility", visibility, visibility is None or callable(visibility)),
             ("resource_role", resource_role, resource_role is None or callable(resource_role)),
+            ("resource_owner", resource_owner, resource_owner is None or callable(resource_owner)),
             ("not_found", not_found, not_found is None or callable(not_found)),
             ("access_log", access_log, access_log is None or isinstance(access_log, LogOptions)),
             ("log_sink", log_sink, log_sink is None or callable(log_sink)),
@@ -116,18 +122,21 @@ class Scopeware:
         self.store = store
         self.mode = mode
         self.options = policy.options.with_changes(options)
-        store.use(policy.vocabulary, policy.roles, self.options.token_prefix, policy.lifetimes)
+        named = policy.hooks.load
+        store.use(policy.vocabulary, policy.roles, self.options.token_prefix, policy.lifetimes, named("accounts"))
         self.access_log = store.access_log(access_log or policy.access_log)
+        log_sink = log_sink or named("log_sink")
         if log_sink is not None:
             self.access_log.tell(log_sink)
         self.secret_pattern = secret_pattern(store.prefix)
-        self._identify = identify
-        self._visibility = visibility
-        self._rights = Rights(store, policy, resource_role)
+        self._identify = identify or named("identify")
+        self._visibility = visibility or named("visibility")
+        resource_role = resource_role or named("resource_role")
+        self._rights = Rights(store, policy, resource_role, resource_owner or named("resource_owner"))
         self.by_resource = resource_role is not None
         """Whether roles are given per resource."""
-        self._not_found = not_found
-        self._observe = observe
+        self._not_found = not_found or named("not_found")
+        self._observe = observe or named("observe")
         self._credentials = CredentialReader(self.options, f"{store.prefix}_")
         style = answers if callable(answers) else style_named(answers or self.options.answers)
         self._refusals = Refusals(self.options, style, self._credentials.places)
@@ -155,7 +164,7 @@ class Scopeware:
         if context is None:
             return self._pass_by(environ, start_response, started)
         decision = context.decision
-        if decision is not ALLOWED:
+        if decision is not ALLOWED and decision is not ALLOWED_OWN:
             if decision is PREFLIGHT:
                 answer = self._answer_preflight if self.mode == "enforce" else self._call
                 return answer(environ, start_response)
@@ -286,8 +295,7 @@ class Scopeware:
                 return context
             return self._judged(environ, context, ANONYMOUS)
         context = Context(self, None, owner, requirement, raw_path, ALLOWED)
-        whose = requirement.owner or (requirement.also and requirement.also.owner)
-        role = self._role_of(owner) if whose is not None else None
+        role = self._role_of(owner) if requirement.asks_for_role else None
         return self._judged(environ, context, Caller(None, owner, role))
 
     def _session_owner(self, environ: WSGIEnvironment) -> str | None:
@@ -305,8 +313,8 @@ class Scopeware:
         if requirement is None:
             raise AssertionError("only what the policy covers is judged")
         context.decision = self._judge(environ, context, requirement, caller)
-        if context.decision is ALLOWED and requirement.destination and "HTTP_DESTINATION" in environ:
-            context.decision = self._judge_destination(environ, context, caller)
+        if context.decision.allowed and requirement.destination and "HTTP_DESTINATION" in environ:
+            context.decision = both(context.decision, self._judge_destination(environ, context, caller))
         return context
 
     def _judge(self, environ: WSGIEnvironment, context: Context, requirement: Requirement, caller: Caller) -> Decision:
@@ -469,7 +477,7 @@ class Scopeware:
     def _refuse(
         self, environ: WSGIEnvironment, start_response: StartResponse, context: Context, started: float
     ) -> Iterable[bytes]:
-        if self._not_found is not None and context.decision == RESOURCE_OUT_OF_REACH:
+        if self._not_found is not None and context.decision in HIDDEN:
             if self._scope_headers:
                 start_response = self._with_scope_headers(start_response, context)
             visit = Visit(context, environ, start_response, started)
@@ -488,7 +496,7 @@ class Scopeware:
 
     def refusal(self, environ: WSGIEnvironment, context: Context) -> Rendered:
         """The status line, the headers and the body of the answer to a request that was denied."""
-        if self._not_found is not None and context.decision == RESOURCE_OUT_OF_REACH:
+        if self._not_found is not None and context.decision in HIDDEN:
             return captured(self._not_found, environ)
         return self._refusals.render(environ, context)
 

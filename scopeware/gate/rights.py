@@ -11,6 +11,7 @@ from .context import Context
 from .decision import Circumstances
 
 ResourceRole = Callable[[str, str], str | None]
+ResourceOwner = Callable[[str], str | None]
 
 
 @final
@@ -19,14 +20,22 @@ class Rights:
 
     :param resource_role: names the role that an owner has at a resource; ``None`` where roles are not given per
         resource.
+    :param resource_owner: names who owns a resource; ``None`` where nobody is asked.
     """
 
-    __slots__ = ("_policy", "_resource_role", "_store")
+    __slots__ = ("_policy", "_resource_owner", "_resource_role", "_store")
 
-    def __init__(self, store: TokenStore, policy: Policy, resource_role: ResourceRole | None) -> None:
+    def __init__(
+        self,
+        store: TokenStore,
+        policy: Policy,
+        resource_role: ResourceRole | None,
+        resource_owner: ResourceOwner | None = None,
+    ) -> None:
         self._store = store
         self._policy = policy
         self._resource_role = resource_role
+        self._resource_owner = resource_owner
 
     def circumstances(
         self,
@@ -44,7 +53,14 @@ class Rights:
             is_public=is_public,
             resource=resource,
             rights_at=None if self._resource_role is None else self._at,
+            owner_of=self._owner_of,
         )
+
+    def _owner_of(self, resource: str) -> str | None:
+        owner: object = self._resource_owner(resource) if self._resource_owner is not None else None
+        if owner is not None and not isinstance(owner, str):
+            raise TypeError(f"resource_owner returned {owner!r}, neither a name nor None")
+        return owner
 
     def _at(self, token: LiveToken, resource: str) -> int | None:
         role: object = self._resource_role(token.owner, resource) if self._resource_role is not None else None
@@ -57,7 +73,7 @@ class Rights:
         """Whether a caller may do something with a resource: see :meth:`Context.allows`."""
         token = context.token
         if token is None:
-            return context.owner is not None
+            return context.owner is not None and (context.possession == "any" or self._owns(context, resource))
         if token.public_only and public is not True:
             return False
         rights = token.scopes.at(resource) if self._resource_role is None else self._at(token, resource)
@@ -67,13 +83,30 @@ class Rights:
             need = self._policy.vocabulary.parse(scopes)
             if need.bound or need.public_only:
                 raise ValueError("name the resource once, and scopes that are bound to none")
-            return need.bits != 0 and not need.bits & ~rights
-        return context.requirement is not None and _is_met(context.requirement, rights)
+            if need.bits and not need.bits & ~rights:
+                return True
+            less = self._policy.vocabulary.owned(need.bits)
+            return less != need.bits and not less & ~rights and self._owns(context, resource)
+        requirement = context.requirement
+        if requirement is None or not _is_met(requirement, rights, somehow=True):
+            return False
+        everyones = _is_met(requirement, rights) and _reaches_others(requirement, token.role)
+        return everyones or self._owns(context, resource)
+
+    def _owns(self, context: Context, resource: str) -> bool:
+        return context.owner is not None and self._owner_of(resource) == context.owner
 
 
-def _is_met(requirement: Requirement, bits: int) -> bool:
+def _is_met(requirement: Requirement, bits: int, *, somehow: bool = False) -> bool:
     """Whether these scopes do, whichever way the request is read."""
-    return requirement.met_by(bits) and (requirement.also is None or _is_met(requirement.also, bits))
+    met = requirement.met_somehow_by(bits) if somehow else requirement.met_by(bits)
+    return met and (requirement.also is None or _is_met(requirement.also, bits, somehow=somehow))
+
+
+def _reaches_others(requirement: Requirement, role: str) -> bool:
+    """Whether owners of a role reach what others own, whichever way the request is read."""
+    reaches = requirement.others is None or role in requirement.others
+    return reaches and (requirement.also is None or _reaches_others(requirement.also, role))
 
 
 def resource_by(rule: Requirement, context: Context) -> str | None:

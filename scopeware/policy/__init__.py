@@ -3,6 +3,7 @@
 from .compiler import DESTINATION_METHODS as DESTINATION_METHODS
 from .compiler import PolicyError as PolicyError
 from .document import DocumentError as DocumentError
+from .hooks import Hooks as Hooks
 from .lifetimes import Lifetimes as Lifetimes
 from .log_options import LogOptions as LogOptions
 from .options import Options as Options
@@ -10,6 +11,7 @@ from .path import AmbiguousPath as AmbiguousPath
 from .path import canonical as canonical
 from .pattern import Pattern as Pattern
 from .policy import Policy as Policy
+from .preset import Preset as Preset
 from .requirement import Requirement as Requirement
 from .rules import Group as Group
 from .rules import PublicOnly as PublicOnly

@@ -11,7 +11,7 @@ from ..scopes import READ_METHODS, Vocabulary, VocabularyError
 from ..text import did_you_mean, near, quoted
 from .pattern import Pattern, Template
 from .requirement import MethodTable, Requirement
-from .rules import ACCEPT, BOUND, PUBLIC_ONLY, Group, Needs, Route
+from .rules import ACCEPT, BOUND, OWN, PUBLIC_ONLY, Group, Needs, Own, Route
 from .segment import Kind, PatternError
 from .trie import Node, build, overlapping
 
@@ -62,12 +62,14 @@ class _Compiled:
 class Compiler:
     """Checks rules one by one, then against each other, and builds the trie.
 
+    :param roles: those there are.
     :param defaults: what groups need that do not say.
     :param nobody: what decides where no group does.
     """
 
-    def __init__(self, vocabulary: Vocabulary, defaults: Needs, nobody: Requirement) -> None:
+    def __init__(self, vocabulary: Vocabulary, roles: Iterable[str], defaults: Needs, nobody: Requirement) -> None:
         self._vocabulary = vocabulary
+        self._roles = tuple(roles)
         self._methods = tuple(dict.fromkeys((*_METHODS, *vocabulary.methods)))
         self._defaults = defaults
         there = dict.fromkeys(DESTINATION_METHODS, replace(nobody, destination=True))
@@ -203,6 +205,10 @@ class Compiler:
             if written.owner is not None:
                 raise PolicyError("`owner` has no effect without self_or_admin = true", where="owner")
             owner = None
+        others = self._others(needs)
+        if others is not None and not require_token:
+            raise PolicyError("`others` has no effect where require_token = false", where="others")
+        own = self._own(needs, written, resource)
         made: dict[tuple[object, ...], Requirement] = {}
         table = {}
         for method in (*self._methods, "*"):
@@ -214,6 +220,7 @@ class Compiler:
             if (actions, destination, filters) not in made:
                 lists = [[*scopes, *words] for words in any_of] or [scopes]
                 alternatives = [bits for words in lists if (bits := self._bits(words, actions)) is not None]
+                if_owned = [less for bits in alternatives if (less := vocabulary.owned(bits)) != bits]
                 made[actions, destination, filters] = Requirement(
                     group,
                     route,
@@ -228,10 +235,37 @@ class Compiler:
                     owner,
                     destination=destination,
                     filters=filters,
+                    if_owned=() if scope_free else tuple(dict.fromkeys(if_owned)),
+                    own=own,
+                    others=others,
                     description=needs.description,
                 )
             table[method] = made[actions, destination, filters]
+        if written.own is not None and others is None and not any(entry.if_owned for entry in table.values()):
+            why = "no scope here is for one's own things, and `others` names nobody"
+            raise PolicyError(f"`own` has no effect: {why}", where="own")
         return table
+
+    def _others(self, needs: Needs) -> tuple[str, ...] | None:
+        if needs.others is None:
+            return None
+        roles = _words(needs.others, "others")
+        for role in roles:
+            if role not in self._roles:
+                hint = did_you_mean(near(role, self._roles)) or f"; there are: {', '.join(self._roles)}"
+                raise PolicyError(f"unknown role {quoted(role)}{hint}", where="others")
+        return tuple(roles)
+
+    @staticmethod
+    def _own(needs: Needs, written: Needs, resource: Template | None) -> Own:
+        if needs.own is None:
+            return "check" if resource is not None else "reject"
+        own: Own = one_of(needs.own, OWN, "own")
+        if own == "check" and resource is None:
+            if written.own is not None:
+                raise PolicyError('say what it is about: resource = "<name>"', where="own")
+            own = "reject"
+        return own
 
     def _bits(self, words: Sequence[str], actions: Iterable[str]) -> int | None:
         """The scope bits of categories and fixed scopes; ``None`` where nobody can have them."""

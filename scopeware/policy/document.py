@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..scopes import Vocabulary
 from ..text import did_you_mean, near, quoted
+from .hooks import Hooks
 from .lifetimes import Lifetimes
 from .log_options import LogOptions
 from .options import Options
@@ -22,9 +23,10 @@ _SETTINGS = {
     "gate": ("options", Options()),
     "tokens": ("lifetimes", Lifetimes()),
     "access_log": ("access_log", LogOptions()),
+    "hooks": ("hooks", Hooks()),
 }
 """Table → the policy's argument that it makes, and what holds where it says nothing."""
-_TABLES = ("policy", "vocabulary", "roles", *_SETTINGS, "group")
+_TABLES = ("policy", "vocabulary", "roles", "presets", *_SETTINGS, "group")
 _POLICY_KEYS = ("vocabulary", "prefix", "require_token", "unmatched", "public_only")
 _HEADING = re.compile(r"\s*\[\[\s*(group(?:\s*\.\s*route)?)\s*\]\]")
 
@@ -79,6 +81,7 @@ def parse(text: str) -> dict[str, Any]:
         if not isinstance(patterns, str):
             raise DocumentError('expected patterns such as "read:*"', where=f"roles.{role}")
     arguments["roles"] = roles
+    arguments["presets"] = _table(data, "presets")
     for name, (argument, defaults) in _SETTINGS.items():
         changes = _table(data, name)
         try:

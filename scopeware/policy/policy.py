@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import final
+from types import MappingProxyType
+from typing import Any, final
 
 from ..errors import ConfigurationError
 from ..scopes import Roles, Vocabulary, VocabularyError
 from ..text import quoted
 from . import document
 from .compiler import Compiler, PolicyError, one_of
+from .hooks import Hooks
 from .lifetimes import Lifetimes
 from .log_options import LogOptions
 from .options import Options
 from .path import AmbiguousPath, canonical, may_lie_under, without_parameters, wsgi_path
 from .pattern import Pattern
+from .preset import Preset, read_presets
 from .requirement import Requirement
 from .rules import PUBLIC_ONLY, UNMATCHED, Group, Needs, PublicOnly, Unmatched
 from .segment import Kind, PatternError
@@ -37,9 +40,11 @@ class Policy:
     :param public_only: what becomes of public-only tokens in groups that do not say so.
     :param unmatched: what becomes of requests under the prefix that no group covers: ``"deny"``, or ``"pass"``.
     :param roles: role → patterns, see :class:`~scopeware.scopes.Roles`.
+    :param presets: name → ``scopes`` and ``description``: what to offer where tokens are made.
     :param lifetimes: how long tokens may live.
     :param access_log: what is kept of requests.
     :param options: how the gate takes credentials and answers.
+    :param hooks: which functions of the application the gate asks.
     :param source: what messages call it; the file's name.
     :raises ConfigurationError: a path, scope or key that cannot be used, two rules for one path, two rules that overlap
         without one being the more specific, a rule or key that has no effect.
@@ -52,9 +57,11 @@ class Policy:
         "_under",
         "access_log",
         "groups",
+        "hooks",
         "lifetimes",
         "options",
         "prefix",
+        "presets",
         "roles",
         "source",
         "vocabulary",
@@ -70,9 +77,11 @@ class Policy:
         public_only: PublicOnly = "reject",
         unmatched: Unmatched = "deny",
         roles: Mapping[str, str] | None = None,
+        presets: Mapping[str, Mapping[str, Any]] | None = None,
         lifetimes: Lifetimes | None = None,
         access_log: LogOptions | None = None,
         options: Options | None = None,
+        hooks: Hooks | None = None,
         source: str = "",
     ) -> None:
         try:
@@ -84,6 +93,8 @@ class Policy:
         self.lifetimes = lifetimes or Lifetimes()
         self.access_log = access_log or LogOptions()
         self.options = options or Options()
+        self.hooks = hooks or Hooks()
+        self.presets: Mapping[str, Preset] = MappingProxyType(read_presets(presets or {}, self.vocabulary))
         self.source = source
         self.prefix = _prefix(prefix)
         self._under = f"{self.prefix}/"
@@ -101,7 +112,7 @@ class Policy:
                 "", "", nobody.pattern, self.vocabulary, scope_free=True, require_token=False, public_only=public_only
             )
         self._known: dict[tuple[str, str], Requirement] = {}
-        self._root = Compiler(self.vocabulary, defaults, nobody).compile(self.groups)
+        self._root = Compiler(self.vocabulary, self.roles, defaults, nobody).compile(self.groups)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Policy:
@@ -121,6 +132,15 @@ class Policy:
             return cls(**document.parse(text), source=source)
         except ConfigurationError as error:
             raise error.at(source, ":" if error.where[:1].isdigit() else ": ") from None
+
+    def presets_for(self, role: str) -> list[Preset]:
+        """The presets that an owner of this role can be granted, and that do something then."""
+        known = {preset: self.vocabulary.parse(preset.scopes) for preset in self.presets.values()}
+        return [
+            preset
+            for preset, scopes in known.items()
+            if not self.roles.reserved_in(scopes, role) and self.roles.effective(scopes, role)
+        ]
 
     def requirement_when_mounted(self, method: str, script_name: str, path_info: str) -> Requirement | None:
         """Like :meth:`requirement` for a path in two parts, of which clients may have made the first one up.

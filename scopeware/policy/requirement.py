@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, final
 
 from .pattern import Pattern, Template
-from .rules import Accept, PublicOnly
+from .rules import Accept, Own, PublicOnly
 
 if TYPE_CHECKING:
     from ..scopes import Vocabulary
@@ -25,6 +25,9 @@ class Requirement:
     :param alternatives: scope bits, any one of which suffices. Empty: no scope suffices.
     :param scope_free: no scope is asked for.
     :param filters: the application shows tokens that are bound to resources only what they reach.
+    :param if_owned: scope bits, any one of which suffices for what is the caller's own.
+    :param own: what becomes of callers who may reach only what is theirs.
+    :param others: the roles whose owners reach what others own; ``None`` for all.
     :param destination: the method writes where its ``Destination`` header says, too (RFC 4918 9.8, 9.9).
     :param also: what has to be met besides, for a request that might be read as another.
     :param unmatched: no group covers the request, and the policy denies what none covers.
@@ -44,6 +47,9 @@ class Requirement:
     unmatched: bool = False
     destination: bool = False
     filters: bool = False
+    if_owned: tuple[int, ...] = ()
+    own: Own = "reject"
+    others: tuple[str, ...] | None = None
     also: Requirement | None = None
     description: str = field(default="", compare=False)
     simple: int = field(init=False, compare=False)
@@ -51,7 +57,8 @@ class Requirement:
 
     def __post_init__(self) -> None:
         simple = -1
-        if self.accept != "session" and self.owner is None and not (self.unmatched or self.destination or self.also):
+        plain = self.owner is None and self.others is None and not (self.unmatched or self.destination or self.also)
+        if self.accept != "session" and plain:
             if self.scope_free:
                 simple = 0
             elif len(self.alternatives) == 1 and self.alternatives[0]:
@@ -64,6 +71,18 @@ class Requirement:
         if self.scope_free:
             return True
         return any(need and not need & ~bits for need in self.alternatives)
+
+    def met_somehow_by(self, bits: int) -> bool:
+        """Whether a token with these scope bits has the scopes, be it only for what its owner owns."""
+        if self.met_by(bits):
+            return True
+        return self.own != "reject" and any(need and not need & ~bits for need in self.if_owned)
+
+    @property
+    def asks_for_role(self) -> bool:
+        """Whether it depends on the caller's role, not only on scopes."""
+        mine = self.owner is not None or self.others is not None
+        return mine or (self.also is not None and self.also.asks_for_role)
 
     def scope_lists(self) -> tuple[tuple[str, ...], ...]:
         """The alternatives as scopes, each sorted; with what is needed also."""
@@ -97,6 +116,9 @@ class Requirement:
             self.unmatched,
             self.destination,
             self.filters,
+            frozenset(self.if_owned),
+            self.own,
+            self.others,
         )
 
 

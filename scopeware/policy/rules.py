@@ -13,11 +13,15 @@ PublicOnly = Literal["check", "reject", "allow"]
 Bound = Literal["reject", "filter"]
 """What becomes of a token whose scopes are bound to resources where the policy names no resource: refuse it, or let it
 read, the application showing it only what it reaches."""
+Own = Literal["check", "reject", "filter"]
+"""What becomes of callers who may reach only what they own: ask ``resource_owner``, refuse them, or let them pass, the
+application keeping them to what is theirs."""
 Unmatched = Literal["deny", "pass"]
 
 ACCEPT: tuple[Accept, ...] = ("any", "token", "session")
 PUBLIC_ONLY: tuple[PublicOnly, ...] = ("check", "reject", "allow")
 BOUND: tuple[Bound, ...] = ("reject", "filter")
+OWN: tuple[Own, ...] = ("check", "reject", "filter")
 UNMATCHED: tuple[Unmatched, ...] = ("deny", "pass")
 
 
@@ -35,6 +39,8 @@ class Needs:
     :param public_only: what becomes of public-only tokens.
     :param resource: what the request is about, as a template of the path's variables: ``<owner>/<repo>``.
     :param bound: what becomes of tokens that are bound to resources, on lists of such.
+    :param own: what becomes of callers who may reach only what they own.
+    :param others: the roles whose owners reach what others own; everybody else only what they own themselves.
     :param owner: whose it is, as such a template; for `self_or_admin`.
     :param self_or_admin: whether only that owner, or an administrator, may.
     :param description: one line for people.
@@ -48,6 +54,8 @@ class Needs:
     public_only: PublicOnly | None = None
     resource: str | None = None
     bound: Bound | None = None
+    own: Own | None = None
+    others: Sequence[str] | None = None
     owner: str | None = None
     self_or_admin: bool | None = None
     description: str = ""

@@ -1,6 +1,7 @@
 """What a token may do: vocabularies, scope sets, roles."""
 
 from .category import Category as Category
+from .category import SingleScope as SingleScope
 from .category import VocabularyError as VocabularyError
 from .methods import READ_METHODS as READ_METHODS
 from .resource import canonical_pattern as canonical_pattern

@@ -152,6 +152,14 @@ class ScopeSet:
             words |= more
         return words
 
+    @property
+    def granted(self) -> Mapping[str, tuple[str, ...]]:
+        """The words that were granted, by the resource they are bound to: under ``""`` those that hold everywhere. Also
+        words that others imply."""
+        words = {"": self.vocabulary.each(self._granted)}
+        words |= {pattern: self.vocabulary.each(bits) for pattern, bits in self._bound.items()}
+        return {pattern: granted for pattern, granted in words.items() if granted}
+
     def covers(self, need: ScopeSet | str) -> bool:
         """Whether every scope of `need` is in this set; ``public_only`` on either side is left out of it.
 
@@ -191,7 +199,7 @@ class ScopeSet:
 
     def _common(self, bits: int, words: int) -> int:
         """The words for bits that two sets share: the words that both have, and scopes for what these do not cover."""
-        return words | (bits & ~self.vocabulary.closure(words))
+        return words | self.vocabulary.without_implied(bits & ~self.vocabulary.closure(words))
 
     def __or__(self, other: ScopeSet) -> ScopeSet:
         """The least set that allows what either allows; so public-only only if all that grants anything is."""

@@ -8,15 +8,21 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, final
+from typing import Any, Literal, final
 
 from ..text import did_you_mean, near, quoted
 from . import reading
-from .category import Category, VocabularyError
+from .category import Category, SingleScope, VocabularyError
+from .implication import close_actions, close_circles, invert
 from .methods import OTHER, method_table, unknown_action
 from .resource import canonical_pattern
 from .scope_set import ScopeSet, UnknownScope
 
+Spelling = Literal["action:category", "category:action"]
+ACTION_FIRST: Spelling = "action:category"
+CATEGORY_FIRST: Spelling = "category:action"
+
+_ALIAS = re.compile(r"[A-Za-z0-9_-]+(?:[:.][A-Za-z0-9_-]+)*")
 _NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _SEPARATORS = re.compile(r"[ ,]+")
 _MEMORY = 4096
@@ -27,7 +33,8 @@ _LONGEST_SUGGESTED = 60
 class Vocabulary:
     """Categories × actions with their implications, order and spelling; immutable.
 
-    A scope is spelled ``action:category``. Any number of categories; each may have actions of its own.
+    A scope is spelled ``action:category``, or the other way round. Any number of categories; each may have actions of
+    its own.
 
     :param name: what messages call it.
     :param categories: in canonical order; names alone will do.
@@ -44,6 +51,12 @@ class Vocabulary:
     :param reserved: words (scopes or wildcards) → the roles whose owners alone may be granted them.
     :param inherited: patterns, as :meth:`match` reads them: the scopes that a role without a resource gives in every
         resource, where roles are given per resource.
+    :param spelling: ``"action:category"`` or ``"category:action"``.
+    :param scopes: scopes that stand alone, after those of the categories; names alone will do.
+    :param category_wildcards: whether there is a word for all that can be done in a category (``*:docker``), too.
+    :param own: action → the same for one's own things only (``{"read_any": "read_own"}``), which it includes. Whoever
+        has only the latter passes where the request is about what is theirs.
+    :param aliases: other spellings of actions, old ones mostly, for :mod:`~scopeware.scopes.notation` to understand.
     :raises VocabularyError: a name twice, an unknown action, a word that cannot be told from another.
     """
 
@@ -54,18 +67,24 @@ class Vocabulary:
         "_implied_by",
         "_known",
         "_methods",
+        "_own_bits",
+        "_parts",
         "_scopes",
         "_wildcards",
         "_words",
         "actions",
         "admin",
+        "aliases",
         "all_word",
         "categories",
         "everything",
         "inherited_bits",
         "name",
+        "own",
         "public_only",
         "reserved",
+        "singles",
+        "spelling",
     )
 
     def __init__(
@@ -82,8 +101,14 @@ class Vocabulary:
         admin: Iterable[str] = (),
         reserved: Mapping[str, Iterable[str]] | None = None,
         inherited: Iterable[str] = (),
+        spelling: Spelling = ACTION_FIRST,
+        scopes: Iterable[SingleScope | str] = (),
+        category_wildcards: bool = False,
+        own: Mapping[str, str] | None = None,
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
         listed = [Category(entry) if isinstance(entry, str) else entry for entry in categories]
+        singles = [SingleScope(entry) if isinstance(entry, str) else entry for entry in scopes]
         self._arguments = {
             "actions": tuple(actions),
             "implies": implies and {action: tuple(implied) for action, implied in implies.items()},
@@ -94,6 +119,11 @@ class Vocabulary:
             "admin": tuple(admin),
             "reserved": reserved and {word: tuple(roles) for word, roles in reserved.items()},
             "inherited": tuple(inherited),
+            "spelling": spelling,
+            "scopes": tuple(singles),
+            "category_wildcards": category_wildcards,
+            "own": own and dict(own),
+            "aliases": aliases and dict(aliases),
         }
         self.name = name
         self.actions = tuple(actions)
@@ -101,26 +131,42 @@ class Vocabulary:
         self.public_only = public_only
         self.categories: Mapping[str, Category] = MappingProxyType({entry.name: entry for entry in listed})
         self.admin = tuple(admin)
+        self.singles: Mapping[str, SingleScope] = MappingProxyType({entry.name: entry for entry in singles})
+        self.own = MappingProxyType(dict(own or {}))
+        self.aliases = MappingProxyType(dict(aliases or {}))
+        if spelling not in (ACTION_FIRST, CATEGORY_FIRST):
+            raise VocabularyError(f'expected "{ACTION_FIRST}" or "{CATEGORY_FIRST}"', where="spelling")
+        self.spelling = spelling
         self._check_names(listed)
+        self._check_actions()
 
         if implies is None:
             implies = {"write": ("read",)} if {"read", "write"} <= set(self.actions) else {}
-        closed = self._close_actions(implies)
-        self._scopes = tuple(
-            f"{action}:{category.name}" for category in listed for action in self._actions_of(category)
-        )
+        closed = close_actions(self.actions, implies, self.own)
+        self._parts = tuple((action, entry.name) for entry in listed for action in self._actions_of(entry))
+        self._wildcards: dict[str, int] = {}
+        self._scopes = self._words_of(singles)
         index = {scope: position for position, scope in enumerate(self._scopes)}
         self.everything = (1 << len(self._scopes)) - 1
+        less = {*self.own.values()}
+        self._own_bits = sum(1 << position for position, (action, _) in enumerate(self._parts) if action in less)
         self._closures = self._close_scopes(listed, closed, index)
-        self._implied_by = self._invert(self._closures)
+        for single in singles:
+            self._closures.append(1 << index[single.name] | self._included(single))
+        close_circles(self._closures, len(self._parts))
+        self._implied_by = invert(self._closures)
 
-        self._wildcards: dict[str, int] = {}
         if all_word is not None:
             self._check_word(all_word, index, "all")
             self._wildcards[all_word] = self.everything
         for word, patterns in (wildcards or {}).items():
             self._check_word(word, index, f"wildcards.{word}")
             self._wildcards[word] = self._wildcard(word, patterns)
+        if category_wildcards:
+            for entry in listed:
+                word = self.spell_scope("*", entry.name)
+                self._check_word(word, index, f"wildcards.{word}")
+                self._wildcards[word] = self._wildcard(word, [word])
         if public_only is not None:
             self._check_word(public_only, index, "public_only")
         self._known: dict[str, int] = {scope: 1 << position for scope, position in index.items()}
@@ -148,6 +194,8 @@ class Vocabulary:
             self.admin,
             tuple(sorted(self.reserved.items())),
             self.inherited_bits,
+            tuple(sorted(self.own.items())),
+            tuple(sorted(self.aliases.items())),
         )
 
     # -- where vocabularies come from
@@ -234,34 +282,40 @@ class Vocabulary:
             scopes = (scope,) if scope in self._known else self.unknown(scope).suggestions
             near_words = [each for each in scopes if each in self._known]
             return UnknownScope(word, self.name, tuple(f"{each}@{pattern or 'owner/name'}" for each in near_words))
-        action, colon, category = word.partition(":")
-        if f"{category}:{action}" in self._known:
-            suggestions: tuple[str, ...] = (f"{category}:{action}",)
+        action, category = self._split(word)
+        if self.spell_scope(category, action) in self._known:
+            suggestions: tuple[str, ...] = (self.spell_scope(category, action),)
         elif action in self.actions and not category:
-            suggestions = tuple(scope for scope in self._scopes if scope.startswith(f"{action}:"))[:3]
-        elif not colon and category == "" and word in self.categories:
-            suggestions = tuple(f"{known}:{word}" for known in self._actions_of(self.categories[word]))
+            suggestions = tuple(self.spell_scope(*parts) for parts in self._parts if parts[0] == action)[:3]
+        elif word in self.categories:
+            suggestions = tuple(self.spell_scope(known, word) for known in self._actions_of(self.categories[word]))
         else:
             words = [*self._known, *([self.public_only] if self.public_only else [])]
             suggestions = near(word, words)
             if not suggestions and (categories := near(category or action, self.categories, 1)):
                 known = self.categories[categories[0]]
-                suggestions = tuple(f"{known_action}:{known.name}" for known_action in self._actions_of(known))
+                suggestions = tuple(self.spell_scope(each, known.name) for each in self._actions_of(known))
         return UnknownScope(word, self.name, suggestions)
 
     def words(self, bits: int) -> tuple[str, ...]:
         """The scopes of `bits` in canonical order, without those that another scope of `bits` implies."""
         known = self._words.get(bits)
         if known is None:
-            known = tuple(
-                scope
-                for position, scope in enumerate(self._scopes)
-                if bits >> position & 1 and not bits & self._implied_by[position]
-            )
+            least = self.without_implied(bits)
+            known = tuple(scope for position, scope in enumerate(self._scopes) if least >> position & 1)
             if len(self._words) >= _MEMORY:
                 self._words.clear()
             self._words[bits] = known
         return known
+
+    def each(self, granted: int) -> tuple[str, ...]:
+        """Every word of these granted words, also where another one implies it: what stands for many first."""
+        many = tuple(word for word in self._wildcards if granted & self._known[word])
+        return many + tuple(scope for position, scope in enumerate(self._scopes) if granted >> position & 1)
+
+    def without_implied(self, bits: int) -> int:
+        """These scope bits, but for those that others of them imply."""
+        return sum(1 << at for at, above in enumerate(self._implied_by) if bits >> at & 1 and not bits & above)
 
     def spell(self, granted: int, *, as_granted: bool = False) -> tuple[str, ...]:
         """The words for scope bits, canonical; with `as_granted`, for granted words, wildcards kept as such."""
@@ -278,7 +332,9 @@ class Vocabulary:
         withheld = [scope for scope in self.reserved if bits & self._known[scope] & self.everything]
         for scope in withheld:
             bits &= ~self._known[scope]
-        return (*words, *self.words(bits & ~covered), *withheld)
+        # What holds for one's own things was granted in so many words, though more was, too.
+        least = self.without_implied(bits & ~covered) | (bits & self._own_bits)
+        return (*words, *(scope for position, scope in enumerate(self._scopes) if least >> position & 1), *withheld)
 
     # -- what is implied, and what a request needs
 
@@ -325,10 +381,11 @@ class Vocabulary:
         wanted = pattern.removeprefix("-")
         if wanted in ("*", "*:*"):
             return self.everything
-        action, _, category = wanted.partition(":")
+        if wanted in self.singles:
+            return 1 << self._scopes.index(wanted)
+        action, category = self._split(wanted)
         chosen = 0
-        for position, scope in enumerate(self._scopes):
-            has_action, _, has_category = scope.partition(":")
+        for position, (has_action, has_category) in enumerate(self._parts):
             # A part goes where its whole goes.
             of_category = category in ("*", has_category) or has_category.startswith(f"{category}.")
             if action in ("*", has_action) and of_category:
@@ -355,18 +412,29 @@ class Vocabulary:
             raise VocabularyError(f"unknown category {quoted(category)}{self._hint(category)}")
         bits = 0
         for action in actions:
-            bit = self._known.get(f"{action}:{category}")
+            bit = self._known.get(self.spell_scope(action, category))
             if bit is None:
                 return None
             bits |= bit
+        return bits
+
+    def owned(self, need: int) -> int:
+        """What does instead of these scope bits where the request is about the caller's own things."""
+        if not self.own:
+            return need
+        bits = need
+        for position, (action, category) in enumerate(self._parts):
+            if need >> position & 1 and action in self.own:
+                less = self._known.get(self.spell_scope(self.own[action], category))
+                if less is not None:
+                    bits = bits & ~(1 << position) | less
         return bits
 
     @property
     def admin_bits(self) -> int:
         """The scopes of the categories that are for administrators only, their parts', and what implies any."""
         bits = 0
-        for position, scope in enumerate(self._scopes):
-            category = scope.partition(":")[2]
+        for position, (_, category) in enumerate(self._parts):
             if any(category == name or category.startswith(f"{name}.") for name in self.admin):
                 bits |= 1 << position
         return self.reaching(bits)
@@ -375,6 +443,53 @@ class Vocabulary:
     def scopes(self) -> tuple[str, ...]:
         """Every scope, in canonical order."""
         return self._scopes
+
+    @property
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """The action and the category of every scope that has them, in canonical order."""
+        return self._parts
+
+    def spell_scope(self, action: str, category: str) -> str:
+        """The word for an action in a category."""
+        return f"{action}:{category}" if self.spelling == ACTION_FIRST else f"{category}:{action}"
+
+    def describe(self, word: str) -> str:
+        """What a scope, or a word for many, is about, in one line for people; empty where nobody said.
+
+        :raises UnknownScope: it is neither.
+        """
+        if word in self.singles:
+            return self.singles[word].description
+        if word in self._wildcards:
+            return ", ".join(self.words(self._wildcards[word]))
+        if word not in self._known:
+            raise self.unknown(word)
+        return self.categories[self._split(word)[1]].description
+
+    def overview(self, ceiling: ScopeSet | None = None) -> list[dict[str, Any]]:
+        """All that can be granted, for the page where people choose: a dictionary for each category, with `category`,
+        `description` and `scopes` (each with `scope` and `action`), then one for each scope that stands alone.
+
+        :param ceiling: leave out what is not in this set, such as that of a role.
+        """
+        rows: list[dict[str, Any]] = []
+        of_category: dict[str, list[dict[str, str]]] = {name: [] for name in self.categories}
+        for (action, category), scope in zip(self._parts, self._scopes, strict=False):
+            if ceiling is None or ceiling.bits & self._known[scope]:
+                of_category[category].append({"scope": scope, "action": action})
+        for category, scopes in of_category.items():
+            if scopes:
+                about = self.categories[category].description
+                rows.append({"category": category, "description": about, "scopes": scopes})
+        for name, single in self.singles.items():
+            if ceiling is None or ceiling.bits & self._known[name]:
+                rows.append({"category": None, "description": single.description, "scopes": [{"scope": name}]})
+        return rows
+
+    def _split(self, word: str) -> tuple[str, str]:
+        """The action and the category that a word seems to name; for one without a colon the second is empty."""
+        first, colon, second = word.partition(":")
+        return (first, second) if self.spelling == ACTION_FIRST or not colon else (second, first)
 
     @property
     def wildcards(self) -> tuple[str, ...]:
@@ -425,11 +540,34 @@ class Vocabulary:
                     raise unknown_action(self.actions, action, f"categories.{entry.name}.actions")
             if entry.actions is not None and len(set(entry.actions)) < len(entry.actions):
                 raise VocabularyError("an action is there twice", where=f"categories.{entry.name}.actions")
-            if entry.actions == ():
-                raise VocabularyError("no action at all", where=f"categories.{entry.name}.actions")
+            if entry.actions == () and not any(other.name.startswith(f"{entry.name}.") for other in listed):
+                raise VocabularyError(
+                    "no action at all; only a category with parts can do without",
+                    where=f"categories.{entry.name}.actions",
+                )
         for name in self.admin:
             if name not in self.categories:
                 raise VocabularyError(f"unknown category {quoted(name)}{self._hint(name)}", where="admin")
+
+    def _check_actions(self) -> None:
+        for action, less in self.own.items():
+            for word in (action, less):
+                if word not in self.actions:
+                    raise unknown_action(self.actions, word, f"own.{action}")
+            if less == action or less in self.own:
+                raise VocabularyError("it would hold for less than for one's own things", where=f"own.{action}")
+        for alias, action in self.aliases.items():
+            if action not in self.actions:
+                raise unknown_action(self.actions, action, f"aliases.{alias}")
+            if alias in self.actions or not _ALIAS.fullmatch(alias):
+                raise VocabularyError(f"{quoted(alias)} cannot be another spelling of an action", where="aliases")
+
+    def _words_of(self, singles: list[SingleScope]) -> tuple[str, ...]:
+        words = {self.spell_scope(*parts): 0 for parts in self._parts}
+        for single in singles:
+            self._check_word(single.name, words, f"scopes.{single.name}")
+            words[single.name] = 0
+        return tuple(words)
 
     def _check_reserved(self) -> None:
         for word, roles in self.reserved.items():
@@ -444,24 +582,6 @@ class Vocabulary:
             return self.actions
         return tuple(action for action in self.actions if action in category.actions)
 
-    def _close_actions(self, implies: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
-        direct: dict[str, set[str]] = {action: set() for action in self.actions}
-        for action, implied in implies.items():
-            for word in (action, *implied):
-                if word not in direct:
-                    raise unknown_action(self.actions, word, f"implies.{action}")
-            direct[action] |= set(implied)
-        closed = {}
-        for action in self.actions:
-            reached = {action}
-            todo = [action]
-            while todo:
-                new = direct[todo.pop()] - reached
-                reached |= new
-                todo += new
-            closed[action] = reached
-        return closed
-
     def _close_scopes(self, listed: list[Category], closed: dict[str, set[str]], index: dict[str, int]) -> list[int]:
         children: dict[str, list[str]] = {}
         for entry in listed:
@@ -472,34 +592,26 @@ class Vocabulary:
                 )
             children.setdefault(parent, []).append(entry.name)
 
-        closures = [0] * len(index)
+        closures = []
         for entry in listed:
             members = [entry.name]
             for member in members:
                 members += children.get(member, ())
             for action in self._actions_of(entry):
-                bits = 0
-                for member in members:
-                    for implied in closed[action]:
-                        position = index.get(f"{implied}:{member}")
-                        if position is not None:
-                            bits |= 1 << position
-                closures[index[f"{action}:{entry.name}"]] = bits
+                words = (self.spell_scope(implied, member) for member in members for implied in closed[action])
+                closures.append(sum(1 << index[word] for word in words if word in index))
         return closures
 
-    @staticmethod
-    def _invert(closures: list[int]) -> list[int]:
-        """For each scope, those that imply it; of two that imply each other the first stands for both."""
-        implied_by = [0] * len(closures)
-        for position, closure in enumerate(closures):
-            rest = closure & ~(1 << position)
-            while rest:
-                lowest = rest & -rest
-                rest ^= lowest
-                other = lowest.bit_length() - 1
-                if not closures[other] >> position & 1 or position < other:
-                    implied_by[other] |= 1 << position
-        return implied_by
+    def _included(self, single: SingleScope) -> int:
+        bits = 0
+        for pattern in single.implies:
+            try:
+                bits |= self._select(pattern)
+            except VocabularyError as error:
+                raise error.at(f"scopes.{single.name}.implies") from None
+            if pattern.startswith("-"):
+                raise VocabularyError("a scope only adds; leave the dash out", where=f"scopes.{single.name}.implies")
+        return bits
 
     def _check_word(self, word: str, index: Mapping[str, int], where: str) -> None:
         if word in index or word in self._wildcards:

@@ -153,6 +153,9 @@ def read_expiry(
         raise TokenRefused("the expiry is beyond all calendars; leave it out for a token without one", which)
     if longest is not None and when > now + longest.total_seconds() + 1:
         raise TokenRefused(f"the expiry is too far away: {_limit(longest)}", which)
+    shortest = lifetimes.min_lifetime
+    if shortest is not None and when < now + shortest.total_seconds() - 1:
+        raise TokenRefused(f"the expiry is too near: {spell_duration(shortest)} from now at the earliest", which)
     return ceil(when)
 
 

@@ -190,7 +190,8 @@ class TokenRegister(OwnerRegister):
                 terms = _narrowed(terms, replace(terms, networks=read_networks(networks)))
                 values["networks"] = spell_networks(terms.networks)
             if expires_in is not None or expires_at is not None:
-                expiry = read_expiry(now, expires_in, expires_at, self.lifetimes)
+                # Sooner is less: the shortest lifetime is for new tokens.
+                expiry = read_expiry(now, expires_in, expires_at, replace(self.lifetimes, min_lifetime=None))
                 terms = _narrowed(terms, replace(terms, expires_at=expiry))
                 values["expires_at"] = expiry
             try:

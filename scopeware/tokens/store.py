@@ -182,9 +182,16 @@ class TokenStore(TokenRegister):
         """What tokens start with, before the ``_``."""
         return self._format.prefix
 
-    def use(self, vocabulary: Vocabulary, roles: Roles, prefix: str, lifetimes: Lifetimes | None = None) -> None:
-        """Speak this vocabulary, with these roles, this prefix and these lifetimes, from now on; as far as none was
-        chosen on purpose.
+    def use(
+        self,
+        vocabulary: Vocabulary,
+        roles: Roles,
+        prefix: str,
+        lifetimes: Lifetimes | None = None,
+        accounts: Accounts | None = None,
+    ) -> None:
+        """Speak this vocabulary, with these roles, this prefix and these lifetimes, and ask these accounts from now on;
+        as far as none was chosen on purpose.
 
         :raises ConfigurationError: another vocabulary or prefix was, or the prefix cannot be.
         """
@@ -207,6 +214,9 @@ class TokenStore(TokenRegister):
         self._chosen_prefix = self._chosen_vocabulary = self._chosen_roles = True
         self.vocabulary = vocabulary
         self.roles = roles
+        if self._accounts is None and accounts is not None:
+            self._accounts = accounts
+            self.authenticate = self._authenticate_account
         self._known.speak(self._format)
 
     def access_log(self, options: LogOptions | None = None) -> AccessLog:

@@ -109,7 +109,10 @@ BAD_NAME = "cannot be part of a scope: use letters, digits, `_`, `-`, and dots b
             {"categories": {"user": {"actions": 5}}}, "categories.user.actions", NO_STRINGS, id="own-actions-a-number"
         ),
         pytest.param(
-            {"categories": {"user": {"actions": []}}}, "categories.user.actions", "no action at all", id="no-own-action"
+            {"categories": {"user": {"actions": []}}},
+            "categories.user.actions",
+            "no action at all; only a category with parts can do without",
+            id="no-own-action",
         ),
         pytest.param(
             {"categories": {"user": {"actions": ["read", "read"]}}},

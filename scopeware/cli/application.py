@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import signal
 import socket
 import sys
@@ -20,6 +19,7 @@ from werkzeug.serving import make_server
 from ..errors import ConfigurationError
 from ..gate import Context, Denied
 from ..text import printable, quoted
+from .output import look_here_too
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -34,8 +34,7 @@ def import_application(name: str) -> WSGIApplication:
     :raises ConfigurationError: there is none.
     """
     module_name, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    look_here_too()
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:

@@ -22,6 +22,7 @@ from .output import DENIED, FINE, database_option, json_option, open_store, prin
 @database_option
 @click.option("--owner", default="someone", show_default=True, help="Whose token it is.")
 @click.option("--role", default=DEFAULT_ROLE, show_default=True, help="That owner's role.")
+@click.option("--owned", is_flag=True, help="Take what the request is about for that owner's own.")
 @click.option("--public", is_flag=True, help="Take what the request is about for public.")
 @json_option
 def explain(
@@ -33,6 +34,7 @@ def explain(
     database: str,
     owner: str,
     role: str,
+    owned: bool,
     public: bool,
     as_json: bool,
 ) -> int:
@@ -55,7 +57,7 @@ def explain(
         effective = loaded.roles.effective(granted, loaded.roles.check(role))
         explained = LiveToken(token_id=0, name="explained", owner=owner, role=role, granted=granted, scopes=effective)
         caller = Caller(explained, owner, role)
-    facts = _facts(loaded, method, path, caller, public)
+    facts = _facts(loaded, method, path, caller, public, owned)
     if as_json:
         print_json(facts)
     else:
@@ -63,7 +65,7 @@ def explain(
     return FINE if facts["decision"] == "allowed" else DENIED
 
 
-def _facts(policy: Policy, method: str, path: str, caller: Caller, public: bool) -> dict[str, Any]:
+def _facts(policy: Policy, method: str, path: str, caller: Caller, public: bool, owned: bool) -> dict[str, Any]:
     shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     facts: dict[str, Any] = {"method": method, "path": shown}
     # What the shell could not decode stands in the path as it came (PEP 383).
@@ -78,6 +80,7 @@ def _facts(policy: Policy, method: str, path: str, caller: Caller, public: bool)
     circumstances = Circumstances(
         params=lambda rule: policy.params(rule, raw_path),
         is_public=lambda _: public,
+        owner_of=lambda _: caller.owner if owned else None,
         resource=lambda rule: rule.resource.fill(policy.params(rule, raw_path)) if rule.resource else None,
     )
     facts |= {
@@ -89,6 +92,8 @@ def _facts(policy: Policy, method: str, path: str, caller: Caller, public: bool)
         "require_token": requirement.require_token,
         "accept": requirement.accept,
         "public_only": requirement.public_only,
+        "own": requirement.own if requirement.if_owned or requirement.others is not None else None,
+        "others": requirement.others,
         **_needs(requirement, caller, circumstances.resource(requirement)),
     }
     return facts | _decided(judge(requirement, caller, circumstances))
@@ -109,7 +114,8 @@ def _needs(requirement: Requirement, caller: Caller, resource: str | None) -> di
 def _decided(decision: Decision) -> dict[str, Any]:
     if isinstance(decision, Denied):
         return {"decision": "denied", "status": decision.status, "code": decision.code, "detail": decision.detail}
-    return {"decision": "allowed", "status": None, "code": None, "detail": "the application is called"}
+    detail = "the application is called, for the caller's own only" if decision.own else "the application is called"
+    return {"decision": "allowed", "status": None, "code": None, "detail": detail}
 
 
 def _print(facts: dict[str, Any]) -> None:

@@ -87,6 +87,12 @@ def load_policy(path: str | None) -> Policy | None:
     return None if path is None else Policy.load(path)
 
 
+def look_here_too() -> None:
+    """Find modules in the current directory, as ``python -m`` does: a policy or a command may name some."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+
+
 def open_store(database: str, policy: Policy | None) -> TokenStore:
     """The store at `database`, speaking the policy's vocabulary.
 
@@ -98,7 +104,9 @@ def open_store(database: str, policy: Policy | None) -> TokenStore:
     if context is not None:
         context.call_on_close(store.close)
     if policy is not None:
-        store.use(policy.vocabulary, policy.roles, policy.options.token_prefix, policy.lifetimes)
+        look_here_too()
+        accounts = policy.hooks.load("accounts")
+        store.use(policy.vocabulary, policy.roles, policy.options.token_prefix, policy.lifetimes, accounts)
     return store
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..scopes import Vocabulary
+from ..scopes import Vocabulary, notation
+from ..text import quoted
 from .output import json_option, load_policy, policy_option, print_json, print_table
 
 
@@ -17,16 +18,23 @@ def scopes() -> None:
 @policy_option
 @json_option
 def list_(policy: str | None, as_json: bool) -> None:
-    """List every scope, with what it is about."""
-    vocabulary = _vocabulary(policy)
-    rows = [(scope, vocabulary.categories[scope.partition(":")[2]].description) for scope in vocabulary.scopes]
-    rows += [(word, ", ".join(vocabulary.parse(word))) for word in vocabulary.wildcards]
+    """List every scope, with what it is about, and the presets of the policy."""
+    loaded = load_policy(policy)
+    vocabulary = loaded.vocabulary if loaded else Vocabulary.builtin("gitea")
+    rows = [(word, vocabulary.describe(word)) for word in (*vocabulary.scopes, *vocabulary.wildcards)]
     if vocabulary.public_only:
         rows.append((vocabulary.public_only, "a restriction: nothing that is not public"))
+    presets = list(loaded.presets.values()) if loaded else []
     if as_json:
-        print_json([{"scope": scope, "description": description} for scope, description in rows])
-    else:
-        print_table(("scope", "about"), rows)
+        print_json(
+            [{"scope": scope, "description": description} for scope, description in rows]
+            + [{"preset": each.name, "scopes": each.scopes, "description": each.description} for each in presets]
+        )
+        return
+    print_table(("scope", "about"), rows)
+    if presets:
+        click.echo()
+        print_table(("preset", "scopes", "about"), [(each.name, each.scopes, each.description) for each in presets])
 
 
 @scopes.command()
@@ -46,6 +54,29 @@ def normalize(text: tuple[str, ...], policy: str | None, as_json: bool) -> None:
     else:
         for scopes in parsed:
             click.echo(str(scopes))
+
+
+@scopes.command(name="format")
+@click.argument("text", metavar="SCOPES...", nargs=-1, required=True)
+@click.option("--as", "spelled", type=click.Choice(list(notation.NOTATIONS)), default="plain", show_default=True)
+@click.option("--lenient", is_flag=True, help="Leave out what nobody knows, and say so, instead of refusing it.")
+@policy_option
+@json_option
+def format_(text: tuple[str, ...], spelled: str, lenient: bool, policy: str | None, as_json: bool) -> None:
+    """Print scopes of any notation in another one, all together.
+
+    \b
+    scopeware scopes format --as dotted read:user,write:issue        prints issue:write,user:read
+    scopeware scopes format --as compact read:user read:issue        prints issue+user:read
+    """
+    read = notation.read(_vocabulary(policy), text[0] if len(text) == 1 else ",".join(text), strict=not lenient)
+    written = notation.write(read.scopes, spelled)
+    if as_json:
+        print_json({"input": text, "as": spelled, "scopes": written, "unknown": read.unknown})
+        return
+    for word in read.unknown:
+        click.echo(f"left out: {quoted(word)}", err=True)
+    click.echo(written)
 
 
 def _vocabulary(path: str | None) -> Vocabulary:

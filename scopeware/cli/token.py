@@ -9,7 +9,9 @@ import click
 
 from ..durations import parse_duration
 from ..errors import ConfigurationError
-from ..text import quoted
+from ..policy import Policy
+from ..scopes import notation
+from ..text import did_you_mean, near, quoted
 from ..tokens import Issued, TokenFilter, TokenInfo, TokenRefused
 from ..tokens.urls import without_password
 from .output import (
@@ -51,7 +53,8 @@ def token() -> None:
 @token.command()
 @click.option("--owner", required=True, help="Who holds it; added with the role `user` if new.")
 @click.option("--name", required=True, help="What the owner calls it.")
-@click.option("--scopes", required=True, help='What it may do: "read:user,write:issue".')
+@click.option("--scopes", help='What it may do: "read:user,write:issue".')
+@click.option("--preset", help="The same by a name that the policy gives it; with --scopes, both.")
 @click.option("--expires", metavar="WHEN", help=_EXPIRES_HELP)
 @click.option(
     "--network", "networks", metavar="CIDR", multiple=True, help="The only addresses it works from; repeatable."
@@ -64,7 +67,8 @@ def token() -> None:
 def create(
     owner: str,
     name: str,
-    scopes: str,
+    scopes: str | None,
+    preset: str | None,
     expires: str | None,
     networks: tuple[str, ...],
     managed: bool,
@@ -80,18 +84,32 @@ def create(
     scopeware token create --owner bob --name deploy --scopes write:repository@bob/site --network 192.0.2.0/24
     TOKEN=$(scopeware token create --owner bob --name laptop --scopes all --quiet)
     """
-    store = open_store(database, load_policy(policy))
+    loaded = load_policy(policy)
+    wanted = [] if scopes is None else [scopes]
+    if preset is not None:
+        wanted.append(_preset(loaded, preset))
+    if not wanted:
+        raise click.UsageError("say what it may do: --scopes, or --preset")
+    store = open_store(database, loaded)
     expires_in, expires_at = _expiry(expires)
     issued = store.issue(
         owner=owner,
         name=name,
-        scopes=scopes,
+        scopes=notation.read(store.vocabulary, ",".join(wanted)).scopes,
         expires_in=expires_in,
         expires_at=expires_at,
         networks=networks or None,
         managed=managed,
     )
     _print_issued(issued, quiet, as_json)
+
+
+def _preset(policy: Policy | None, name: str) -> str:
+    presets = policy.presets if policy else {}
+    if name not in presets:
+        hint = did_you_mean(near(name, presets)) or f"; there are: {', '.join(presets) or 'none'}"
+        raise ConfigurationError(f"the policy has no preset {quoted(name)}{hint}", where="--preset")
+    return presets[name].scopes
 
 
 def _print_issued(issued: Issued, quiet: bool, as_json: bool) -> None:

@@ -125,8 +125,13 @@ def timetracker(answer: Answer, environ: WSGIEnvironment) -> tuple[str, bytes]:
     """``{"error", "message", "required_scope", "available_scopes"}``."""
     members: dict[str, Any] = {"error": answer.title, "message": answer.detail}
     if answer.required_scopes:
-        members["required_scope"] = " ".join(answer.required_scopes)
+        lists = [" ".join(words) for words in answer.alternatives or (answer.required_scopes,)]
+        members["required_scope"] = " or ".join(lists)
         members["available_scopes"] = answer.available_scopes
+        if answer.code == "insufficient_scope":
+            members["error"] = "Insufficient permissions"
+            quoted_lists = " or ".join(f"'{words}'" for words in lists)
+            members["message"] = f"This endpoint requires the {quoted_lists} scope"
     return "application/json", _json(members)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal, final
 
 from ..policy import Requirement
@@ -154,6 +155,7 @@ class Circumstances:
     :param is_public: whether what the request is about, by that rule, is known to be public.
     :param resource: what it is about; ``None`` where the rule names nothing.
     :param rights_at: what a token may do at a resource, where roles are given per resource.
+    :param held: the scopes of a token that may be worth something, somewhere.
     :param owner_of: who owns a resource; ``None`` where nobody knows.
     """
 
@@ -161,6 +163,7 @@ class Circumstances:
     is_public: Callable[[Requirement], bool]
     resource: Callable[[Requirement], str | None]
     rights_at: RightsAt | None = None
+    held: Callable[[LiveToken], ScopeSet] = attrgetter("scopes")
     owner_of: Callable[[str], str | None] = lambda _: None
 
 
@@ -234,21 +237,24 @@ def _judge_scopes(requirement: Requirement, token: LiveToken, circumstances: Cir
     about = circumstances.resource(requirement) if circumstances.rights_at or token.scopes.bound else None
     if about is not None and circumstances.rights_at is not None:
         return _judge_by_role(requirement, token, about, circumstances.rights_at)
-    if not token.scopes:
+    held = circumstances.held(token)
+    if not held:
         return WORTHLESS
     bits = token.bits if about is None else token.scopes.at(about)
     if requirement.scope_free:
         return RESOURCE_OUT_OF_REACH if about is not None and not bits else False
     if requirement.met_somehow_by(bits):
         return not requirement.met_by(bits)
-    reach = reach_of(requirement, token.scopes)
+    if requirement.filters and requirement.met_somehow_by(held.bits):
+        return not requirement.met_by(held.bits)
+    reach = reach_of(requirement, held)
     if not reach:
         return _lacking(requirement, bits)
     if about is not None:
         return RESOURCE_OUT_OF_REACH
     if not requirement.filters:
         return LIST_OUT_OF_REACH
-    return not all(requirement.met_by(token.scopes.over(pattern)) for pattern in reach)
+    return not all(requirement.met_by(held.over(pattern)) for pattern in reach)
 
 
 def _judge_by_role(requirement: Requirement, token: LiveToken, about: str, rights_at: RightsAt) -> Denied | bool:

@@ -36,6 +36,16 @@ def environ_in(arguments: tuple[Any, ...]) -> WSGIEnvironment | None:
     return None
 
 
+def variables_in(arguments: tuple[Any, ...]) -> dict[str, Any]:
+    """The variables of the route, where a view gets them with its request, not as arguments (Pyramid)."""
+    for argument in arguments:
+        for holder in (argument, getattr(argument, "request", None)):
+            variables = getattr(holder, "matchdict", None)
+            if isinstance(variables, dict):
+                return variables
+    return {}
+
+
 def respond(
     arguments: tuple[Any, ...], environ: WSGIEnvironment, status: str, lines: list[tuple[str, str]], body: bytes
 ) -> Returned:

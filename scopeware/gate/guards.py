@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, final, overload
 
 from ..errors import ScopewareError
-from ..policy import Pattern, PublicOnly, Requirement
+from ..policy import Own, Pattern, PublicOnly, Requirement
 from ..scopes import Vocabulary
 from . import frameworks
 from .context import ENVIRON_KEY, Context
-from .decision import ANONYMOUS, Caller, Denied, judge
+from .decision import ANONYMOUS, Caller, Denied, both, judge
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -31,6 +32,22 @@ in_use = False
 _current: ContextVar[tuple[Scopeware, WSGIEnvironment] | None] = ContextVar("scopeware", default=None)
 _gates: weakref.WeakSet[Scopeware] = weakref.WeakSet()
 _ANYWHERE = Pattern.parse("/")
+_VARIABLE = re.compile(r"<(\w+)>")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """What a guard asks for; a guarded view has these, outermost last, as ``__scopeware__``.
+
+    :param scopes: all of these, as they were written; none for anyone signed in.
+    :param resource: where, as a template of the view's arguments; empty for where the request is about.
+    """
+
+    scopes: tuple[str, ...] = ()
+    accept: Accept = "any"
+    optional: bool = False
+    resource: str = ""
 
 
 class GuardError(ScopewareError, RuntimeError):
@@ -70,11 +87,13 @@ def req_token(view: Any = None, /, *, accept: Accept = "any") -> Any:
     def needs(vocabulary: Vocabulary) -> Requirement:
         return Requirement("", "", _ANYWHERE, vocabulary, scope_free=True, accept=accept)
 
-    decorate = functools.partial(_guarded, needs)
+    decorate = functools.partial(_guarded, needs, Guarded(accept=accept))
     return decorate if view is None else decorate(view)
 
 
-def req_scopes(*scopes: str, optional: bool = False, accept: Accept = "any") -> Callable[[View], View]:
+def req_scopes(
+    *scopes: str, optional: bool = False, accept: Accept = "any", resource: str = ""
+) -> Callable[[View], View]:
     """Run a view only for tokens with all of these scopes, and for sessions, which have none.
 
     Works where :func:`req_token` does, and includes it.
@@ -82,14 +101,18 @@ def req_scopes(*scopes: str, optional: bool = False, accept: Accept = "any") -> 
     :param scopes: as the gate's vocabulary spells them.
     :param optional: whether to run the view for callers who are not signed in at all.
     :param accept: as for :func:`req_token`.
-    :raises ValueError: no scope is named, or one twice.
-    :raises GuardError: when the view is called without a gate in front.
+    :param resource: what the view is about, as a template of the variables that its route gives it
+        (``"<owner>/<repo>"``); by default what the policy says of the request.
+    :raises ValueError: no scope is named, or one twice; a template without a variable.
+    :raises GuardError: when the view is called without a gate in front, or without such a variable.
     :raises UnknownScope: when the view is called, and the gate's vocabulary lacks a scope.
     """
     if not scopes or len(set(scopes)) < len(scopes):
         raise ValueError("name the scopes, each once")
     if accept not in ("any", "token", "session"):
         raise ValueError(f"`{accept}` is none of any, token, session")
+    if resource and not _VARIABLE.search(resource):
+        raise ValueError(f"`{resource}` has no variable such as `<name>`")
 
     @functools.cache
     def needs(vocabulary: Vocabulary) -> Requirement:
@@ -98,23 +121,35 @@ def req_scopes(*scopes: str, optional: bool = False, accept: Accept = "any") -> 
             raise GuardError(
                 "a guard asks for scopes, not for what they are bound to; the policy's `resource` says that"
             )
-        return Requirement("", "", _ANYWHERE, vocabulary, (needed.bits,), require_token=not optional, accept=accept)
+        less = vocabulary.owned(needed.bits)
+        return Requirement(
+            "",
+            "",
+            _ANYWHERE,
+            vocabulary,
+            (needed.bits,),
+            require_token=not optional,
+            accept=accept,
+            if_owned=(less,) if less != needed.bits else (),
+        )
 
-    return functools.partial(_guarded, needs)
+    return functools.partial(_guarded, needs, Guarded(scopes, accept, optional, resource))
 
 
-def _guarded(needs: Callable[[Vocabulary], Requirement], view: Any) -> Any:
+def _guarded(needs: Callable[[Vocabulary], Requirement], told: Guarded, view: Any) -> Any:
     global in_use  # noqa: PLW0603
     in_use = True
 
-    def refusal(arguments: tuple[Any, ...]) -> Any:
+    def refusal(arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
         """What to return instead of the view's result; ``None`` to run it."""
         gate, environ = _gate_and_environ(arguments)
         context = gate.context_of(environ)
+        about = _fill(told.resource, arguments, keywords) if told.resource else context.resource
         # Where the policy applies it has said what becomes of public-only tokens; elsewhere nobody has.
         public_only: PublicOnly = "reject" if context.requirement is None else "allow"
-        asked_for = replace(needs(gate.policy.vocabulary), public_only=public_only)
-        denied = _judge(asked_for, context, environ.get("REMOTE_ADDR", ""))
+        own: Own = "reject" if about is None else "check"
+        asked_for = replace(needs(gate.policy.vocabulary), public_only=public_only, own=own)
+        denied = _judge(asked_for, context, environ.get("REMOTE_ADDR", ""), about)
         passes = denied is None or gate.lets_pass(environ, denied)
         if passes and not isinstance(context.decision, Denied):
             gate.make_known(environ, context)
@@ -128,21 +163,22 @@ def _guarded(needs: Callable[[Vocabulary], Requirement], view: Any) -> Any:
     if inspect.iscoroutinefunction(view):
 
         async def guard_async(*arguments: Any, **keywords: Any) -> Any:
-            answer = refusal(arguments)
+            answer = refusal(arguments, keywords)
             return await view(*arguments, **keywords) if answer is None else answer.result
 
-        return _like(view, guard_async)
+        return _like(view, guard_async, told)
 
     def guard(*arguments: Any, **keywords: Any) -> Any:
-        answer = refusal(arguments)
+        answer = refusal(arguments, keywords)
         return view(*arguments, **keywords) if answer is None else answer.result
 
-    return _like(view, guard)
+    return _like(view, guard, told)
 
 
-def _like(view: Any, guard: Any) -> Any:
+def _like(view: Any, guard: Any, told: Guarded) -> Any:
     """`guard` with the name, the docstring and the signature of `view`: Pyramid goes by the number of arguments."""
     functools.update_wrapper(guard, view)
+    guard.__scopeware__ = (*getattr(view, "__scopeware__", ()), told)
     try:
         guard.__signature__ = inspect.signature(view)
     except (TypeError, ValueError):
@@ -150,7 +186,19 @@ def _like(view: Any, guard: Any) -> Any:
     return guard
 
 
-def _judge(requirement: Requirement, context: Context, address: str) -> Denied | None:
+def _fill(template: str, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
+    """What a view is about, by the variables that its route gave it."""
+    known = {**frameworks.variables_in(arguments), **keywords}
+    names = _VARIABLE.findall(template)
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise GuardError(f"the view has no variable `{missing[0]}`, which its guard's resource `{template}` names")
+    if len(names) > 1 and any("/" in str(known[name]) for name in names):
+        return ""  # which names no resource: it could be read in two ways
+    return _VARIABLE.sub(lambda match: str(known[match[1]]), template)
+
+
+def _judge(requirement: Requirement, context: Context, address: str, about: str | None) -> Denied | None:
     # A denial by the gate itself only gets here in report mode, or where the policy does not apply.
     if isinstance(context.decision, Denied) and context.requirement is None:
         return context.decision
@@ -159,8 +207,11 @@ def _judge(requirement: Requirement, context: Context, address: str) -> Denied |
         caller = Caller(context.token, context.owner, context.token.role, address)
     elif context.owner is not None:
         caller = Caller(None, context.owner)
-    decision = judge(requirement, caller, context.gate.circumstances_of(context))
-    return decision if isinstance(decision, Denied) else None
+    decision = judge(requirement, caller, context.gate.circumstances_of(context, about))
+    if isinstance(decision, Denied):
+        return decision
+    context.decision = both(context.decision, decision)
+    return None
 
 
 def _gate_and_environ(arguments: tuple[Any, ...]) -> tuple[Scopeware, WSGIEnvironment]:

@@ -427,9 +427,12 @@ class Scopeware:
             return Context(self, None, None, None, "", refused(token), token)
         return Context(self, token, token.owner, None, "", ALLOWED)
 
-    def circumstances_of(self, context: Context) -> Circumstances:
-        """Those of a request, for what a guard asks: it is about what the request is about."""
-        return self._rights.circumstances(context, lambda _: False, lambda _: context.resource)
+    def circumstances_of(self, context: Context, about: str | None) -> Circumstances:
+        """Those of a request, for what a guard asks.
+
+        :param about: what the view is about.
+        """
+        return self._rights.circumstances(context, lambda _: False, lambda _: about)
 
     def allows(self, context: Context, resource: str, scopes: str | None, public: bool) -> bool:
         """Whether a caller may do something with a resource: see :meth:`Context.allows`."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import final
 
 from ..policy import Policy, Requirement
+from ..scopes import ScopeSet
 from ..tokens import LiveToken, TokenStore
 from .context import Context
 from .decision import Circumstances
@@ -48,13 +50,19 @@ class Rights:
         :param is_public: whether what it is about, by a rule, is known to be public.
         :param resource: what it is about, by a rule.
         """
+        by_role = self._resource_role is not None
         return Circumstances(
             params=lambda rule: self._policy.params(rule, context.path),
             is_public=is_public,
             resource=resource,
-            rights_at=None if self._resource_role is None else self._at,
+            rights_at=self._at if by_role else None,
+            held=self._held_somewhere if by_role else attrgetter("scopes"),
             owner_of=self._owner_of,
         )
+
+    def _held_somewhere(self, token: LiveToken) -> ScopeSet:
+        """What a token has now, or may have where its owner has another role: the application asks about each."""
+        return token.scopes | token.granted if token.role in self._store.roles else token.scopes
 
     def _owner_of(self, resource: str) -> str | None:
         owner: object = self._resource_owner(resource) if self._resource_owner is not None else None

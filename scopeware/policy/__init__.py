@@ -14,6 +14,7 @@ from .policy import Policy as Policy
 from .preset import Preset as Preset
 from .requirement import Requirement as Requirement
 from .rules import Group as Group
+from .rules import Own as Own
 from .rules import PublicOnly as PublicOnly
 from .rules import Route as Route
 from .segment import PatternError as PatternError

@@ -184,6 +184,8 @@ class Compiler:
         scope_free = not scopes and not any_of
         if written.action is not None:
             self._check_action(written.action, [*scopes, *(word for words in any_of for word in words)])
+        if accept == "token" and not require_token and needs.accept is None:
+            accept = "any"
         if accept == "token" and not require_token:
             raise PolicyError("`accept` has no effect where require_token = false", where="accept")
         resource = self._template(needs.resource, pattern, "resource")

@@ -27,7 +27,7 @@ _SETTINGS = {
 }
 """Table → the policy's argument that it makes, and what holds where it says nothing."""
 _TABLES = ("policy", "vocabulary", "roles", "presets", *_SETTINGS, "group")
-_POLICY_KEYS = ("vocabulary", "prefix", "require_token", "unmatched", "public_only")
+_POLICY_KEYS = ("vocabulary", "prefix", "require_token", "accept", "unmatched", "public_only")
 _HEADING = re.compile(r"\s*\[\[\s*(group(?:\s*\.\s*route)?)\s*\]\]")
 
 
@@ -72,7 +72,7 @@ def parse(text: str) -> dict[str, Any]:
     head = _table(data, "policy")
     _known(head, _POLICY_KEYS, "policy")
     arguments = {key: value for key, value in head.items() if key != "vocabulary"}
-    for key in ("prefix", "unmatched", "public_only"):
+    for key in ("prefix", "accept", "unmatched", "public_only"):
         if not isinstance(arguments.get(key, ""), str):
             raise DocumentError("expected a string", where=f"policy.{key}")
     arguments["vocabulary"] = _vocabulary(data, head)

@@ -20,7 +20,7 @@ from .path import AmbiguousPath, canonical, may_lie_under, without_parameters, w
 from .pattern import Pattern
 from .preset import Preset, read_presets
 from .requirement import Requirement
-from .rules import PUBLIC_ONLY, UNMATCHED, Group, Needs, PublicOnly, Unmatched
+from .rules import ACCEPT, PUBLIC_ONLY, UNMATCHED, Accept, Group, Needs, PublicOnly, Unmatched
 from .segment import Kind, PatternError
 from .trie import find
 
@@ -37,6 +37,7 @@ class Policy:
     :param vocabulary: a built-in one's name, or a vocabulary. The groups' scopes are its words.
     :param prefix: what is guarded at all; outside of it the application is passed through untouched.
     :param require_token: whether groups that do not say so require someone signed in.
+    :param accept: who counts as signed in, for groups that do not say so.
     :param public_only: what becomes of public-only tokens in groups that do not say so.
     :param unmatched: what becomes of requests under the prefix that no group covers: ``"deny"``, or ``"pass"``.
     :param roles: role → patterns, see :class:`~scopeware.scopes.Roles`.
@@ -74,6 +75,7 @@ class Policy:
         vocabulary: str | Vocabulary = "gitea",
         prefix: str = "",
         require_token: bool = True,
+        accept: Accept = "any",
         public_only: PublicOnly = "reject",
         unmatched: Unmatched = "deny",
         roles: Mapping[str, str] | None = None,
@@ -103,9 +105,10 @@ class Policy:
             raise PolicyError("expected true or false", where="policy.require_token")
         one_of(unmatched, UNMATCHED, "policy.unmatched")
         one_of(public_only, PUBLIC_ONLY, "policy.public_only")
+        one_of(accept, ACCEPT, "policy.accept")
         if not self.groups:
             raise PolicyError("there is no group, so nothing could pass; write at least one [[group]]")
-        defaults = Needs(require_token=require_token, accept="any", public_only=public_only, bound="reject")
+        defaults = Needs(require_token=require_token, accept=accept, public_only=public_only, bound="reject")
         nobody = Requirement("", "", Pattern.parse("/"), self.vocabulary, unmatched=True)
         if unmatched == "pass":
             nobody = Requirement(

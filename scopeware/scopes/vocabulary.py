@@ -355,8 +355,8 @@ class Vocabulary:
         return bits
 
     def match(self, patterns: Iterable[str]) -> int:
-        """The scope bits that patterns select, in order: ``read:user``, ``read:*``, ``*:user``, ``*`` add scopes and
-        all they imply; with ``-`` in front they take scopes away, and all that imply them.
+        """The scope bits that patterns select, in order: ``read:user``, ``read:*``, ``*:user``, ``*:user.*`` (its parts
+        alone), ``*`` add scopes and all they imply; with ``-`` in front they take scopes away, and all that imply them.
 
         :raises VocabularyError: a pattern selects nothing.
         """
@@ -384,10 +384,11 @@ class Vocabulary:
         if wanted in self.singles:
             return 1 << self._scopes.index(wanted)
         action, category = self._split(wanted)
+        whole = category.removesuffix(".*")
         chosen = 0
         for position, (has_action, has_category) in enumerate(self._parts):
             # A part goes where its whole goes.
-            of_category = category in ("*", has_category) or has_category.startswith(f"{category}.")
+            of_category = category in ("*", has_category) or has_category.startswith(f"{whole}.")
             if action in ("*", has_action) and of_category:
                 chosen |= 1 << position
         if not chosen:

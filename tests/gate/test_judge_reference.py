@@ -252,7 +252,7 @@ class Reference:
             rights = self._rights_at(self.world.resource)
             return bool(rights) if self._is_scope_free(method) else any(need <= rights for need in self._needs(method))
         if self._is_scope_free(method):
-            return bool(self._rights_anywhere())
+            return bool(self._rights_anywhere(self._role_somewhere()))
         needs = self._needs(method)
         if any(need <= self._granted(None, self.world.role) for need in needs):
             return True
@@ -260,7 +260,7 @@ class Reference:
         return (
             self.rule.get("bound") == "filter"
             and reads
-            and any(need <= self._granted(place, self.world.role) for place in self._places() for need in needs)
+            and any(need <= self._granted(place, self._role_somewhere()) for place in self._places() for need in needs)
         )
 
     def _is_scope_free(self, method: str) -> bool:
@@ -282,8 +282,15 @@ class Reference:
             needs.append(need)
         return needs
 
+    def _role_somewhere(self) -> str:
+        """Where roles are given per resource, the owner may have the highest there; the application asks about each."""
+        known = self.world.role != "unheard-of" and self.world.roles_there is not None
+        return "admin" if known else self.world.role
+
     def _places(self) -> Iterator[str]:
-        """Something at, or below, each resource that the token is bound to."""
+        """Something at, or below, each resource that the token is bound to, and somewhere else."""
+        if self.world.roles_there is not None:
+            yield "some/where"
         for _, pattern in self.world.words:
             if pattern is not None:
                 yield pattern.replace("*", "anything")
@@ -300,10 +307,10 @@ class Reference:
                 found |= meaning(word)
         return found & CEILINGS[role]
 
-    def _rights_anywhere(self) -> frozenset[str]:
-        found = self._granted(None, self.world.role)
+    def _rights_anywhere(self, role: str) -> frozenset[str]:
+        found = self._granted(None, role)
         for place in self._places():
-            found |= self._granted(place, self.world.role)
+            found |= self._granted(place, role)
         return found
 
     def _rights_at(self, resource: str) -> frozenset[str]:

@@ -1,0 +1,1 @@
+"""What applications have: their routes, and the documents that describe them."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scopeware import Policy, Scopeware, TokenStore
-from scopeware.policy import Lifetimes, LogOptions, Options
+from scopeware import Group, Policy, Route, Scopeware, TokenStore
+from scopeware.policy import Hooks, Lifetimes, LogOptions, Options, document
+from scopeware.scopes import reading
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -60,6 +61,15 @@ def test_every_argument_of_the_gate_and_of_the_store_is_documented():
         for name, parameter in inspect.signature(function).parameters.items():
             if parameter.kind is parameter.KEYWORD_ONLY:
                 assert f"{name}=" in text or f"`{name}`" in text, name
+
+
+def test_every_key_of_a_policy_is_documented():
+    """Those of rules, vocabularies, hooks and the policy itself, in docs/policy.md."""
+    page = (ROOT / "docs" / "policy.md").read_text()
+    keys = [entry.name for table in (Group, Route, Hooks) for entry in fields(table)]
+    for key in (*keys, *reading.KEYS, *document.POLICY_KEYS, *document.TABLES):
+        if key not in ("where", "routes", "route"):
+            assert re.search(rf"(`|\b){key}\b( =|`|\]|\.)", page), key
 
 
 def test_every_code_of_a_refusal_is_documented():

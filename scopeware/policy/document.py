@@ -26,8 +26,8 @@ _SETTINGS = {
     "hooks": ("hooks", Hooks()),
 }
 """Table → the policy's argument that it makes, and what holds where it says nothing."""
-_TABLES = ("policy", "vocabulary", "roles", "presets", *_SETTINGS, "group")
-_POLICY_KEYS = ("vocabulary", "prefix", "require_token", "accept", "unmatched", "public_only")
+TABLES = ("policy", "vocabulary", "roles", "presets", *_SETTINGS, "group")
+POLICY_KEYS = ("vocabulary", "prefix", "require_token", "accept", "unmatched", "public_only")
 _HEADING = re.compile(r"\s*\[\[\s*(group(?:\s*\.\s*route)?)\s*\]\]")
 
 
@@ -68,9 +68,9 @@ def parse(text: str) -> dict[str, Any]:
         raise _broken(str(error)) from None
     except (ValueError, RecursionError) as error:
         raise DocumentError(f"broken TOML: {error}") from None
-    _known(data, _TABLES, "")
+    _known(data, TABLES, "")
     head = _table(data, "policy")
-    _known(head, _POLICY_KEYS, "policy")
+    _known(head, POLICY_KEYS, "policy")
     arguments = {key: value for key, value in head.items() if key != "vocabulary"}
     for key in ("prefix", "accept", "unmatched", "public_only"):
         if not isinstance(arguments.get(key, ""), str):

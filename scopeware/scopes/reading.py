@@ -8,7 +8,7 @@ from typing import Any
 from ..text import did_you_mean, near, quoted
 from .category import Category, SingleScope, VocabularyError
 
-_KEYS = (
+KEYS = (
     "actions",
     "admin",
     "aliases",
@@ -33,7 +33,7 @@ def arguments(data: Mapping[str, Any]) -> dict[str, Any]:
 
     :raises VocabularyError: an unknown key, or a value of the wrong kind.
     """
-    _check_keys(data, _KEYS)
+    _check_keys(data, KEYS)
     categories = _expect(data.get("categories"), dict, "categories", "a table: name = description")
     options: dict[str, Any] = {}
     if "actions" in data:

@@ -63,7 +63,7 @@ class Context:
     def possession(self) -> Literal["any", "own"]:
         """Whether the caller reaches what others own, too, or only what is the caller's own: then the application keeps
         to that where it shows lists, or makes things."""
-        return "own" if isinstance(self.decision, Allowed) and self.decision.own else "any"
+        return "any" if isinstance(self.decision, Allowed) and not self.decision.own else "own"
 
     @property
     def group(self) -> str:
@@ -93,7 +93,8 @@ class Context:
         ``*`` where roles are given per resource, and for bound tokens where the policy does not apply: ask
         :meth:`allows` about each."""
         if self.token is None:
-            return None
+            held = self.owner is not None and self.gate.options.sessions == "role"
+            return ("*",) if held and self.gate.by_resource else None
         if self.gate.by_resource or (self.requirement is None and self.token.scopes.bound):
             return ("*",)
         if self.requirement is None:

@@ -108,6 +108,7 @@ LIST_OUT_OF_REACH = Denied("resource_out_of_reach", "the token is bound to resou
 NOT_OWNED = Denied("resource_out_of_reach", "only what is the caller's own is in reach here")
 HIDDEN = (RESOURCE_OUT_OF_REACH, NOT_OWNED)
 """Refusals in whose place a deployment may answer as if there was nothing."""
+ROLE_TOO_LOW = Denied("insufficient_scope", "the role of who is signed in does not allow this")
 OWNER_MISMATCH = Denied("owner_mismatch", "only its owner, or an administrator, may do this")
 REFUSALS: dict[str, Denied] = {
     "token_invalid": Denied("token_invalid", "the token is unknown or malformed"),
@@ -132,12 +133,14 @@ class Caller:
     :param owner: its owner, or who else is signed in.
     :param role: the role of that owner, as far as it is known.
     :param address: where the request comes from, as the server says.
+    :param held: for whoever is signed in by something else, what their role amounts to, where that matters.
     """
 
     token: LiveToken | None = None
     owner: str | None = None
     role: str | None = None
     address: str = ""
+    held: LiveToken | None = None
 
 
 ANONYMOUS = Caller()
@@ -189,11 +192,18 @@ def _judge(requirement: Requirement, caller: Caller, circumstances: Circumstance
     if requirement.unmatched:
         return TOKEN_REQUIRED if caller.owner is None else UNMATCHED
     if caller.owner is None:
-        return TOKEN_REQUIRED if requirement.require_token else ALLOWED
+        if requirement.require_token:
+            return TOKEN_REQUIRED
+        return ALLOWED if requirement.others is None else _judge_possession(requirement, caller, circumstances)
     only_own = False
     if caller.token is None:
         if requirement.accept == "token":
             return TOKEN_REQUIRED
+        if caller.held is not None:
+            found = _judge_scopes(requirement, caller.held, circumstances)
+            if isinstance(found, Denied):
+                return ROLE_TOO_LOW if found.code == "insufficient_scope" else found
+            only_own = found
     else:
         found = _judge_token(requirement, caller.token, circumstances)
         if isinstance(found, Denied):

@@ -16,7 +16,7 @@ from ..policy import Own, Pattern, PublicOnly, Requirement
 from ..scopes import Vocabulary
 from . import frameworks
 from .context import ENVIRON_KEY, Context
-from .decision import ANONYMOUS, Caller, Denied, both, judge
+from .decision import Denied, both, judge
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -149,7 +149,7 @@ def _guarded(needs: Callable[[Vocabulary], Requirement], told: Guarded, view: An
         public_only: PublicOnly = "reject" if context.requirement is None else "allow"
         own: Own = "reject" if about is None else "check"
         asked_for = replace(needs(gate.policy.vocabulary), public_only=public_only, own=own)
-        denied = _judge(asked_for, context, environ.get("REMOTE_ADDR", ""), about)
+        denied = _judge(asked_for, context, environ, about)
         passes = denied is None or gate.lets_pass(environ, denied)
         if passes and not isinstance(context.decision, Denied):
             gate.make_known(environ, context)
@@ -198,16 +198,13 @@ def _fill(template: str, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
     return _VARIABLE.sub(lambda match: str(known[match[1]]), template)
 
 
-def _judge(requirement: Requirement, context: Context, address: str, about: str | None) -> Denied | None:
+def _judge(requirement: Requirement, context: Context, environ: WSGIEnvironment, about: str | None) -> Denied | None:
     # A denial by the gate itself only gets here in report mode, or where the policy does not apply.
     if isinstance(context.decision, Denied) and context.requirement is None:
         return context.decision
-    caller = ANONYMOUS
-    if context.token is not None:
-        caller = Caller(context.token, context.owner, context.token.role, address)
-    elif context.owner is not None:
-        caller = Caller(None, context.owner)
-    decision = judge(requirement, caller, context.gate.circumstances_of(context, about))
+    gate = context.gate
+    caller = gate.caller_of(environ, context, requirement)
+    decision = judge(requirement, caller, gate.circumstances_of(context, about))
     if isinstance(decision, Denied):
         return decision
     context.decision = both(context.decision, decision)

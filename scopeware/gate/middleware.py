@@ -123,7 +123,8 @@ class Scopeware:
         self.mode = mode
         self.options = policy.options.with_changes(options)
         named = policy.hooks.load
-        store.use(policy.vocabulary, policy.roles, self.options.token_prefix, policy.lifetimes, named("accounts"))
+        accounts = None if store.has_accounts else named("accounts")
+        store.use(policy.vocabulary, policy.roles, self.options.token_prefix, policy.lifetimes, accounts)
         self.access_log = store.access_log(access_log or policy.access_log)
         log_sink = log_sink or named("log_sink")
         if log_sink is not None:
@@ -132,7 +133,8 @@ class Scopeware:
         self._identify = identify or named("identify")
         self._visibility = visibility or named("visibility")
         resource_role = resource_role or named("resource_role")
-        self._rights = Rights(store, policy, resource_role, resource_owner or named("resource_owner"))
+        resource_owner = resource_owner or named("resource_owner")
+        self._rights = Rights(store, policy, resource_role, resource_owner, self.options.sessions == "role")
         self.by_resource = resource_role is not None
         """Whether roles are given per resource."""
         self._not_found = not_found or named("not_found")
@@ -295,8 +297,7 @@ class Scopeware:
                 return context
             return self._judged(environ, context, ANONYMOUS)
         context = Context(self, None, owner, requirement, raw_path, ALLOWED)
-        role = self._role_of(owner) if requirement.asks_for_role else None
-        return self._judged(environ, context, Caller(None, owner, role))
+        return self._judged(environ, context, self._session(owner, requirement))
 
     def _session_owner(self, environ: WSGIEnvironment) -> str | None:
         owner: object = self._identify(environ) if self._identify is not None else None
@@ -304,9 +305,12 @@ class Scopeware:
             raise TypeError(f"identify returned {owner!r}, neither a name nor None")
         return owner
 
-    def _role_of(self, owner: str) -> str | None:
-        account = self.store.account(owner)
-        return account.role if account is not None and account.active else None
+    def _session(self, owner: str, requirement: Requirement) -> Caller:
+        held = self._rights.of_session(owner)
+        if held is not None:
+            return Caller(None, owner, held.role, held=held)
+        account = self.store.account(owner) if requirement.asks_for_role else None
+        return Caller(None, owner, account.role if account is not None and account.active else None)
 
     def _judged(self, environ: WSGIEnvironment, context: Context, caller: Caller) -> Context:
         requirement = context.requirement
@@ -426,6 +430,13 @@ class Scopeware:
         if isinstance(token, Refusal):
             return Context(self, None, None, None, "", refused(token), token)
         return Context(self, token, token.owner, None, "", ALLOWED)
+
+    def caller_of(self, environ: WSGIEnvironment, context: Context, requirement: Requirement) -> Caller:
+        """Who is calling, for what a guard asks."""
+        token = context.token
+        if token is not None:
+            return Caller(token, token.owner, token.role, environ.get("REMOTE_ADDR", ""))
+        return ANONYMOUS if context.owner is None else self._session(context.owner, requirement)
 
     def circumstances_of(self, context: Context, about: str | None) -> Circumstances:
         """Those of a request, for what a guard asks.

@@ -23,9 +23,10 @@ class Rights:
     :param resource_role: names the role that an owner has at a resource; ``None`` where roles are not given per
         resource.
     :param resource_owner: names who owns a resource; ``None`` where nobody is asked.
+    :param holds_sessions: whether who is signed in by something else may only do what their role allows.
     """
 
-    __slots__ = ("_policy", "_resource_owner", "_resource_role", "_store")
+    __slots__ = ("_holds_sessions", "_policy", "_resource_owner", "_resource_role", "_store")
 
     def __init__(
         self,
@@ -33,11 +34,17 @@ class Rights:
         policy: Policy,
         resource_role: ResourceRole | None,
         resource_owner: ResourceOwner | None = None,
+        holds_sessions: bool = False,
     ) -> None:
         self._store = store
         self._policy = policy
         self._resource_role = resource_role
         self._resource_owner = resource_owner
+        self._holds_sessions = holds_sessions
+
+    def of_session(self, owner: str) -> LiveToken | None:
+        """What someone's role amounts to; ``None`` where sessions are asked for no scopes."""
+        return self._store.held_by(owner) if self._holds_sessions else None
 
     def circumstances(
         self,
@@ -80,6 +87,8 @@ class Rights:
     def allows(self, context: Context, resource: str, scopes: str | None, public: bool) -> bool:
         """Whether a caller may do something with a resource: see :meth:`Context.allows`."""
         token = context.token
+        if token is None and context.owner is not None:
+            token = self.of_session(context.owner)
         if token is None:
             return context.owner is not None and (context.possession == "any" or self._owns(context, resource))
         if token.public_only and public is not True:

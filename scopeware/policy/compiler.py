@@ -208,8 +208,6 @@ class Compiler:
                 raise PolicyError("`owner` has no effect without self_or_admin = true", where="owner")
             owner = None
         others = self._others(needs)
-        if others is not None and not require_token:
-            raise PolicyError("`others` has no effect where require_token = false", where="others")
         own = self._own(needs, written, resource)
         made: dict[tuple[object, ...], Requirement] = {}
         table = {}

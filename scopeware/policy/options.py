@@ -29,6 +29,8 @@ class Options:
     :param foreign: what becomes of a credential in ``Authorization`` that is none of ours: 401, or on to the
         application, counting as none.
     :param forward_token: whether the application gets to see the token.
+    :param sessions: whether whoever something else signed in may do all that needs someone signed in, or only what
+        their role allows.
     :param scope_headers: whether to send ``X-OAuth-Scopes`` and ``X-Accepted-OAuth-Scopes``.
     :param method_override: whether a request that asks to be taken for one of another method is a 400.
     :param preflight: whether a CORS preflight without credentials passes (a view that ignores the method will answer
@@ -43,6 +45,7 @@ class Options:
     query: tuple[str, ...] = ()
     foreign: Literal["refuse", "pass"] = "refuse"
     forward_token: bool = False
+    sessions: Literal["free", "role"] = "free"
     scope_headers: bool = False
     method_override: Literal["ignore", "refuse"] = "ignore"
     preflight: Literal["pass", "check"] = "pass"
@@ -64,6 +67,7 @@ class Options:
                 require(form.fullmatch(word) is not None, key, f"names of letters, digits and dashes: {quoted(word)}")
                 require(word.lower() not in ("authorization", "cookie"), key, f"another place than {quoted(word)}")
         require(self.foreign in ("refuse", "pass"), "foreign", '"refuse" or "pass"')
+        require(self.sessions in ("free", "role"), "sessions", '"free" or "role"')
         require(self.method_override in ("ignore", "refuse"), "method_override", '"ignore" or "refuse"')
         require(self.preflight in ("pass", "check"), "preflight", '"pass" or "check"')
         require(_STYLE.fullmatch(self.answers) is not None, "answers", "the name of a style")

@@ -95,6 +95,11 @@ class OwnerRegister:
         told = self._ask_accounts(name)
         return None if told is None else Account(told.role, told.active and (known is None or known.active))
 
+    @property
+    def has_accounts(self) -> bool:
+        """Whether the application's own user table is asked."""
+        return self._accounts is not None
+
     def _ask_accounts(self, name: str) -> Account | None:
         told: object = self._accounts(name) if self._accounts is not None else None
         if told is not None and not isinstance(told, Account):
@@ -191,11 +196,13 @@ def _owner_info(row: Owner) -> OwnerInfo:
     return OwnerInfo(row.name, kind, row.role, row.active, moment(row.created_at))
 
 
-def check_name(name: str, kind: str) -> str:
+def check_name(name: object, kind: str) -> str:
     """`name`, if it can be that of a token or an owner.
 
     :raises TokenRefused: it cannot.
     """
+    if not isinstance(name, str):
+        raise TokenRefused(f"{quoted(repr(name))} is no name; give it as text", kind)
     if not name.strip():
         raise TokenRefused(f"the {kind} is empty; give it a name" if kind == "owner" else "a token needs a name", kind)
     if len(name) > LONGEST_NAME or not name.isprintable() or name != name.strip() or not is_storable(name):

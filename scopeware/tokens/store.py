@@ -252,6 +252,19 @@ class TokenStore(TokenRegister):
             return token
         return token.under(account.role, self.roles.effective(token.granted, account.role))
 
+    def held_by(self, owner: str) -> LiveToken:
+        """What an owner may do now, as if by a token with all there is: what the role allows; nothing for someone
+        nobody knows, or who is not active.
+
+        :raises StoreUnavailable: the database cannot be asked.
+        """
+        account = self.account(owner)
+        role = account.role if account is not None and account.active else ""
+        everything = ScopeSet(self.vocabulary, self.vocabulary.everything)
+        return LiveToken(
+            token_id=0, name="", owner=owner, role=role, granted=everything, scopes=self.roles.ceiling(role)
+        )
+
     def rights_at(self, token: LiveToken, resource: str, role: str | None) -> int:
         """The scope bits that a token has at a resource where its owner has this role: what was granted, as far as the
         role goes; and what the owner's role without a resource gives in all of them, where the vocabulary says so.

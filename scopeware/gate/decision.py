@@ -255,8 +255,9 @@ def _judge_scopes(requirement: Requirement, token: LiveToken, circumstances: Cir
         return RESOURCE_OUT_OF_REACH if about is not None and not bits else False
     if requirement.met_somehow_by(bits):
         return not requirement.met_by(bits)
-    if requirement.filters and requirement.met_somehow_by(held.bits):
-        return not requirement.met_by(held.bits)
+    if requirement.met_somehow_by(held.bits):
+        # By what the owner's role allows elsewhere, at most.
+        return not requirement.met_by(held.bits) if requirement.filters else _lacking(requirement, bits)
     reach = reach_of(requirement, held)
     if not reach:
         return _lacking(requirement, bits)

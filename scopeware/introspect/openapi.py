@@ -13,6 +13,9 @@ from ..policy import AmbiguousPath, Policy, Requirement
 
 SCHEME = "token"
 """What the security scheme is called."""
+SESSION = "session"
+"""The same for people who are signed in."""
+_SESSION_SCHEME = {"type": "apiKey", "in": "cookie", "name": "session", "description": "Signed in, in a browser."}
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 _UUID = "00000000-0000-4000-8000-000000000000"
@@ -22,7 +25,12 @@ Views = Mapping[tuple[str, str], Callable[..., Any]]
 
 
 def annotate(
-    document: Mapping[str, Any], policy: Policy, *, base: str | None = None, views: Views | None = None
+    document: Mapping[str, Any],
+    policy: Policy,
+    *,
+    base: str | None = None,
+    views: Views | None = None,
+    session: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A copy of an OpenAPI document (2.0, 3.0, 3.1) that says what each operation needs.
 
@@ -33,6 +41,8 @@ def annotate(
     :param base: what stands before the document's paths; by default what its first server says, or ``basePath``.
     :param views: (method, path as in the document) → the view, whose own guards (``req_token``, ``req_scopes``) are
         told, too.
+    :param session: the security scheme by which people are signed in, for operations that take no tokens; by default a
+        cookie called ``session``.
     :raises ConfigurationError: it is no OpenAPI document.
     """
     made = copy.deepcopy(dict(document))
@@ -54,7 +64,7 @@ def annotate(
                 view = (views or {}).get((method.upper(), path))
                 guards = getattr(view, "__scopeware__", ())
                 _annotate(operation, requirement, guards, version)
-    _declare(made, policy, version)
+    _declare(made, policy, version, dict(session or _SESSION_SCHEME))
     return made
 
 
@@ -109,13 +119,13 @@ def _annotate(operation: dict[str, Any], requirement: Requirement | None, guards
         return
     scopes = [list(words) for words in lists if words]
     security: list[dict[str, list[str]]] = [] if required else [{}]
-    if not by_session and (required or scopes):
+    if by_session:
+        security.append({SESSION: []})
+    elif required or scopes:
         # Only 3.1 lets schemes that are not OAuth 2 name what they need.
         security += [{SCHEME: words if version.startswith("3.1") else []} for words in (scopes or [[]])]
     unique = [entry for position, entry in enumerate(security) if entry not in security[:position]]
     operation["security"] = [] if unique == [{}] else unique
-    if by_session:
-        del operation["security"]
     operation.pop(_EXTENSION, None)
     if scopes:
         operation[_EXTENSION] = scopes
@@ -136,8 +146,8 @@ def _annotate(operation: dict[str, Any], requirement: Requirement | None, guards
 _OURS = re.compile(r"The token needs .*\.", re.DOTALL)
 
 
-def _declare(document: dict[str, Any], policy: Policy, version: str) -> None:
-    """The security scheme that the operations name."""
+def _declare(document: dict[str, Any], policy: Policy, version: str, session: dict[str, Any]) -> None:
+    """The security schemes that the operations name."""
     vocabulary = policy.vocabulary
     scheme: dict[str, Any] = {
         "type": "http",
@@ -148,6 +158,16 @@ def _declare(document: dict[str, Any], policy: Policy, version: str) -> None:
     if version.startswith("2."):
         scheme |= {"type": "apiKey", "in": "header", "name": "Authorization"}
         del scheme["scheme"]
-        document.setdefault("securityDefinitions", {})[SCHEME] = scheme
+        if session.get("in") == "cookie":  # which 2.0 does not know
+            session |= {"in": "header", "name": "Cookie"}
+        schemes = document.setdefault("securityDefinitions", {})
     else:
-        document.setdefault("components", {}).setdefault("securitySchemes", {})[SCHEME] = scheme
+        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+    schemes[SCHEME] = scheme
+    if any({SESSION: []} in operation.get("security", ()) for operation in _operations(document)):
+        schemes[SESSION] = session
+
+
+def _operations(document: dict[str, Any]) -> list[dict[str, Any]]:
+    items = [item for item in document["paths"].values() if isinstance(item, dict)]
+    return [item[method] for item in items for method in _METHODS if isinstance(item.get(method), dict)]

@@ -89,10 +89,12 @@ class Requirement:
         return tuple(tuple(sorted(self.vocabulary.words(need))) for need in self._needs())
 
     def _needs(self) -> tuple[int, ...]:
+        # Where the application keeps callers to what is theirs, that suffices to get there.
+        mine = self.alternatives + (self.if_owned if self.own == "filter" else ())
         if self.also is None:
-            return self.alternatives
+            return mine
         closed = self.vocabulary.closure
-        pairs = itertools.product(self.alternatives or (0,), self.also._needs() or (0,))
+        pairs = itertools.product(mine or (0,), self.also._needs() or (0,))
         return tuple(need for mine, theirs in pairs if (need := closed(mine) | closed(theirs)))
 
     def missing(self, bits: int) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def read(vocabulary: Vocabulary, text: str | Iterable[str], *, strict: bool = Tr
         unknown += lacking
         if strict and lacking:
             raise vocabulary.unknown(word)
-    return Reading(vocabulary.parse_known(plain)[0], tuple(unknown))
+    return Reading(vocabulary.parse_known(plain)[0], tuple(dict.fromkeys(unknown)))
 
 
 def write(scopes: ScopeSet, notation: str) -> str:

@@ -327,8 +327,8 @@ class Vocabulary:
         for word, meaning in self._wildcards.items():
             if granted & self._known[word] and (meaning & ~covered or word in self.reserved):
                 words.append(word)
-                # A word that some may not use does not stand for what was granted besides.
-                covered |= 0 if word in self.reserved else meaning
+                # A word that some may not use, or that may come to mean less, stands for nothing granted besides.
+                covered |= meaning if word == self.all_word and word not in self.reserved else 0
         withheld = [scope for scope in self.reserved if bits & self._known[scope] & self.everything]
         for scope in withheld:
             bits &= ~self._known[scope]

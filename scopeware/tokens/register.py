@@ -23,6 +23,7 @@ from .records import (
     Issued,
     LiveToken,
     NameTaken,
+    NoSuchOwner,
     NoSuchToken,
     TokenDead,
     TokenInfo,
@@ -413,7 +414,13 @@ class TokenRegister(OwnerRegister):
         :raises UnknownScope, ConfigurationError: a scope or a resource that cannot be.
         :raises StoreUnavailable: the database cannot be asked.
         """
-        return self.matching(TokenFilter(owner=owner, dead=dead, **wanted))
+        try:
+            return self.matching(TokenFilter(owner=owner, dead=dead, **wanted))
+        except NoSuchOwner as error:
+            # Someone whom the application knows, without a token so far.
+            if self.account(error.name) is None:
+                raise
+            return []
 
     def matching(self, wanted: TokenFilter) -> builtins.list[TokenInfo]:
         """The tokens that a filter means, oldest first.

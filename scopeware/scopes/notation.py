@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -22,6 +22,7 @@ from .vocabulary import Vocabulary
 
 _ALL = "*"
 _SEPARATORS = re.compile(r"[ ,]+")
+_LONGEST_TAKEN_APART = 200
 
 
 @final
@@ -60,20 +61,29 @@ def read(vocabulary: Vocabulary, text: str | Iterable[str], *, strict: bool = Tr
     :param text: words separated by commas or spaces, an iterable of words, or what the ``json`` notation writes.
     :param strict: whether a word that is not known is an error; if not, it is left out.
     :raises UnknownScope: it is, and there is one.
+    :raises ConfigurationError: JSON that the ``json`` notation would not write.
     """
+    restricted = False
+    entries: Iterable[object] = text
     if isinstance(text, str):
-        from_json = text.lstrip().startswith("{")
-        text = _from_json(vocabulary, text) if from_json else [word for word in _SEPARATORS.split(text) if word]
+        if text.lstrip().startswith("{"):
+            entries, restricted = _from_json(text)
+        else:
+            entries = [word for word in _SEPARATORS.split(text) if word]
     names = _names(vocabulary)
     plain: list[str] = []
     unknown: list[str] = []
-    for word in text:
-        words, lacking = names.read(word)
-        plain += words
-        unknown += lacking
+    for entry in entries:
+        if isinstance(entry, Grouped):
+            found, lacking = names.read_group(entry)
+        else:
+            found, lacking = names.read(entry) if isinstance(entry, str) else ([], [repr(entry)])
         if strict and lacking:
-            raise vocabulary.unknown(word)
-    return Reading(vocabulary.parse_known(plain)[0], tuple(dict.fromkeys(unknown)))
+            raise vocabulary.unknown(entry if isinstance(entry, str) else lacking[0])
+        plain += found
+        unknown += lacking
+    scopes, _ = vocabulary.parse_known(plain)
+    return Reading(scopes.for_public_only() if restricted else scopes, tuple(dict.fromkeys(unknown)))
 
 
 def write(scopes: ScopeSet, notation: str) -> str:
@@ -124,20 +134,23 @@ def _split(scopes: ScopeSet, names: _Names) -> list[tuple[str, str]]:
 
 def _compact(scopes: ScopeSet) -> str:
     vocabulary = scopes.vocabulary
+    names = _names(vocabulary)
     texts = [vocabulary.public_only] if scopes.public_only and vocabulary.public_only else []
-    texts += (_bound(word, resource) for word, resource in _split(scopes, _names(vocabulary)))
+    texts += (_bound(word, resource) for word, resource in _split(scopes, names))
     for group in groups(scopes):
-        texts.append(_bound(f"{'+'.join(group.categories)}:{'+'.join(group.actions)}", group.resource))
+        meant = [vocabulary.spell_scope(action, category) for category in group.categories for action in group.actions]
+        for text in names.if_read_as(f"{'+'.join(group.categories)}:{'+'.join(group.actions)}", meant):
+            texts.append(_bound(text, group.resource))
     return ",".join(texts)
 
 
 def _dotted(scopes: ScopeSet) -> str:
-    parts = _names(scopes.vocabulary).parts
-    texts = []
+    names = _names(scopes.vocabulary)
+    texts: list[str] = []
     for text in scopes.texts:
         word, _, resource = text.partition("@")
-        action, category = parts.get(word, ("", ""))
-        texts.append(_bound(f"{category}:{action}" if category else word, resource))
+        action, category = names.parts.get(word, ("", ""))
+        texts += (_bound(each, resource) for each in names.if_read_as(f"{category}:{action}", [word]))
     return ",".join(texts)
 
 
@@ -155,18 +168,35 @@ def _json(scopes: ScopeSet) -> str:
     return json.dumps(data)
 
 
-def _from_json(vocabulary: Vocabulary, text: str) -> list[str]:
+def _from_json(text: str) -> tuple[list[object], bool]:
+    """The words and groups that JSON spells, and whether they are restricted to what is public."""
+    problem = ConfigurationError("expected what the json notation writes", where="scopes")
     try:
         data = json.loads(text)
-        texts = [str(word) for word in data.get("words", ())]
-        if data.get("public_only", False) is not False:
-            texts.append(vocabulary.public_only or "public_only")
-        for group in data.get("groups", ()):
-            body = f"{'+'.join(group['categories'])}:{'+'.join(group['actions'])}"
-            texts.append(_bound(body, group.get("resource")))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise ConfigurationError("expected what the json notation writes", where="scopes") from None
-    return texts
+    except (ValueError, RecursionError):
+        raise problem from None
+    words, restricted = data.get("words", []), data.get("public_only", False)
+    fine = not {*data} - {"words", "groups", "public_only"} and _are_texts(words) and isinstance(restricted, bool)
+    tables = data.get("groups", [])
+    if not fine or not isinstance(tables, list) or not all(_is_group(table) for table in tables):
+        raise problem
+    found = [Grouped(tuple(each["categories"]), tuple(each["actions"]), each.get("resource")) for each in tables]
+    return [*words, *found], restricted
+
+
+def _is_group(table: object) -> bool:
+    if not isinstance(table, dict) or not {"categories", "actions"} <= {*table} <= {
+        "categories",
+        "actions",
+        "resource",
+    }:
+        return False
+    lists = (table["categories"], table["actions"])
+    return all(_are_texts(each) and each for each in lists) and isinstance(table.get("resource"), str | None)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _bound(word: str, resource: str | None) -> str:
@@ -193,27 +223,48 @@ class _Names:
             if word in vocabulary.wildcards:
                 self.parts[word] = (_ALL, category)
         self._vocabulary = vocabulary
-        self._words = _folded([*vocabulary.wildcards, *vocabulary.singles])
-        self._categories = _folded(vocabulary.categories)
-        self._actions = _folded(vocabulary.actions) | _folded(vocabulary.aliases, vocabulary.aliases)
+        restriction = [vocabulary.public_only] if vocabulary.public_only else []
+        self._words = _folded([*vocabulary.wildcards, *vocabulary.singles, *restriction], {})
+        self._categories = _folded(vocabulary.categories, {})
+        self._actions = _folded([*vocabulary.actions, *vocabulary.aliases], vocabulary.aliases) | {_ALL: _ALL}
 
     def read(self, text: str) -> tuple[list[str], list[str]]:
         """The vocabulary's words for one of a notation's, and what is not known of it."""
         body, at, resource = text.partition("@")
-        suffix = f"{at}{resource}"
-        known = self._words.get(body) or self._words.get(body.lower(), body)
-        if not self._vocabulary.parse_known([known + suffix])[1]:
-            return [known + suffix], []
-        if at and self._vocabulary.parse_known([f"{self._vocabulary.scopes[0]}{suffix}"])[1]:
-            return [], [text]
+        for word in (text, f"{self._words.get(_lower(body), body)}{at}{resource}"):
+            if self._is_known(word):
+                return [word], []
         before, colon, after = body.partition(":")
-        if not colon:
+        if not colon or (at and not self._is_known(f"{self._vocabulary.scopes[0]}@{resource}")):
             return [], [text]
+        return self._read_pairs(before.split("+"), after.split("+"), f"{at}{resource}")
+
+    def read_group(self, group: Grouped) -> tuple[list[str], list[str]]:
+        """The same for a group."""
+        suffix = "" if group.resource is None else f"@{group.resource}"
+        if suffix and not self._is_known(f"{self._vocabulary.scopes[0]}{suffix}"):
+            return [], [suffix]
+        return self._read_pairs(group.categories, group.actions, suffix)
+
+    def if_read_as(self, text: str, meant: list[str]) -> list[str]:
+        """This text, if it is read as what is meant; else the words themselves."""
+        return [text] if set(self.read(text)[0]) == set(meant) else sorted(meant)
+
+    def _is_known(self, word: str) -> bool:
+        return not self._vocabulary.parse_known([word])[1]
+
+    def _read_pairs(self, before: Sequence[str], after: Sequence[str], suffix: str) -> tuple[list[str], list[str]]:
         categories, unknown_categories = _look_up(before, self._categories)
-        actions, unknown_actions = _look_up(after, self._actions | {_ALL: _ALL})
+        actions, unknown_actions = _look_up(after, self._actions)
+        whole_before, whole_after = "+".join(before), "+".join(after)
+        whole = f"{whole_before}:{whole_after}{suffix}"
         found = []
-        unknown = [f"{name}:{after}{suffix}" for name in unknown_categories]
-        unknown += (f"{before}:{name}{suffix}" for name in unknown_actions)
+        unknown: list[str] = []
+        if len(whole) <= _LONGEST_TAKEN_APART:
+            unknown += (f"{name}:{whole_after}{suffix}" for name in unknown_categories)
+            unknown += (f"{whole_before}:{name}{suffix}" for name in unknown_actions)
+        elif unknown_categories or unknown_actions:
+            unknown.append(whole)
         for category in categories:
             for action in actions:
                 words = self._meant(action, category)
@@ -232,23 +283,28 @@ class _Names:
         return [scope for scope, (_, of) in self.parts.items() if of == category]
 
 
-def _look_up(text: str, names: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """The names that stand in a text with ``+`` between, each once, and what is none."""
+def _look_up(parts: Sequence[str], names: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """The names that are meant, each once, and what is none."""
     known: list[str] = []
     unknown: list[str] = []
-    for part in dict.fromkeys(text.split("+")):
-        name = names.get(part) or names.get(part.lower())
+    for part in dict.fromkeys(parts):
+        name = names.get(part) or names.get(_lower(part))
         (unknown if name is None else known).append(part if name is None else name)
     return list(dict.fromkeys(known)), unknown
 
 
-def _folded(names: Iterable[str], meant: Mapping[str, str] | None = None) -> dict[str, str]:
-    """As it is written, and in lower case, where that is no other's → what is meant."""
-    exact = {name: meant[name] if meant else name for name in names}
+def _folded(names: Iterable[str], meant: Mapping[str, str]) -> dict[str, str]:
+    """As it is written, and in lower case, where that is no other's → what is meant: mostly the name itself."""
+    exact = {name: meant.get(name, name) for name in names}
     lower: dict[str, str | None] = {}
     for name, means in exact.items():
-        lower[name.lower()] = None if lower.get(name.lower(), means) != means else means
+        lower[_lower(name)] = None if lower.get(_lower(name), means) != means else means
     return {name: means for name, means in lower.items() if means is not None} | exact
+
+
+def _lower(text: str) -> str:
+    """ASCII letters alone: other alphabets have letters that become these."""
+    return text.lower() if text.isascii() else text
 
 
 @functools.lru_cache(maxsize=32)

@@ -143,13 +143,16 @@ class Vocabulary:
         if implies is None:
             implies = {"write": ("read",)} if {"read", "write"} <= set(self.actions) else {}
         closed = close_actions(self.actions, implies, self.own)
+        for action, less in self.own.items():
+            if action in closed[less]:
+                raise VocabularyError(f"{quoted(less)} includes it, and so holds for all", where=f"own.{action}")
         self._parts = tuple((action, entry.name) for entry in listed for action in self._actions_of(entry))
         self._wildcards: dict[str, int] = {}
         self._scopes = self._words_of(singles)
         index = {scope: position for position, scope in enumerate(self._scopes)}
         self.everything = (1 << len(self._scopes)) - 1
-        less = {*self.own.values()}
-        self._own_bits = sum(1 << position for position, (action, _) in enumerate(self._parts) if action in less)
+        owned = {*self.own.values()}
+        self._own_bits = sum(1 << position for position, (action, _) in enumerate(self._parts) if action in owned)
         self._closures = self._close_scopes(listed, closed, index)
         for single in singles:
             self._closures.append(1 << index[single.name] | self._included(single))
@@ -185,6 +188,7 @@ class Vocabulary:
             name,
             tuple(self.categories),
             self._scopes,
+            self._parts,
             self.actions,
             tuple(self._closures),
             tuple(self._wildcards.items()),
@@ -413,11 +417,16 @@ class Vocabulary:
             raise VocabularyError(f"unknown category {quoted(category)}{self._hint(category)}")
         bits = 0
         for action in actions:
-            bit = self._known.get(self.spell_scope(action, category))
+            bit = self._bit_of(action, category)
             if bit is None:
                 return None
             bits |= bit
         return bits
+
+    def _bit_of(self, action: str, category: str) -> int | None:
+        """The bit of an action in a category that has it. A scope that stands alone may be spelled like another."""
+        bit = self._known.get(self.spell_scope(action, category))
+        return None if bit is None or bit >> len(self._parts) else bit
 
     def owned(self, need: int) -> int:
         """What does instead of these scope bits where the request is about the caller's own things."""
@@ -426,7 +435,7 @@ class Vocabulary:
         bits = need
         for position, (action, category) in enumerate(self._parts):
             if need >> position & 1 and action in self.own:
-                less = self._known.get(self.spell_scope(self.own[action], category))
+                less = self._bit_of(self.own[action], category)
                 if less is not None:
                     bits = bits & ~(1 << position) | less
         return bits
@@ -600,7 +609,8 @@ class Vocabulary:
                 members += children.get(member, ())
             for action in self._actions_of(entry):
                 words = (self.spell_scope(implied, member) for member in members for implied in closed[action])
-                closures.append(sum(1 << index[word] for word in words if word in index))
+                positions = {index[word] for word in words if word in index}
+                closures.append(sum(1 << position for position in positions if position < len(self._parts)))
         return closures
 
     def _included(self, single: SingleScope) -> int:

@@ -522,7 +522,6 @@ def test_words_for_many_are_listed_once():
         pytest.param(as_json(resource="a/b"), "docker:read_any@a/b", id="bound"),
         pytest.param(as_json(resource="a b, c"), "docker:read_any@a%20b%2C%20c", id="bound-with-separators"),
         pytest.param('{"public_only": true, "words": ["profile"]}', "public-only,profile", id="restricted"),
-        pytest.param('{"public_only": "no", "words": ["profile"]}', "public-only,profile", id="restricted-somehow"),
         pytest.param('{"public_only": false, "words": ["profile"]}', "profile", id="not-restricted"),
     ],
 )

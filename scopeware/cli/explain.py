@@ -96,7 +96,10 @@ def _facts(policy: Policy, method: str, path: str, caller: Caller, public: bool,
         "others": requirement.others,
         **_needs(requirement, caller, circumstances.resource(requirement)),
     }
-    return facts | _decided(judge(requirement, caller, circumstances))
+    decision = judge(requirement, caller, circumstances)
+    if decision.allowed:
+        facts["missing"] = ()
+    return facts | _decided(decision)
 
 
 def _needs(requirement: Requirement, caller: Caller, resource: str | None) -> dict[str, Any]:
@@ -130,6 +133,8 @@ def _print(facts: dict[str, Any]) -> None:
 
 
 def _shown(name: str, value: Any) -> str:
+    if name == "others" and value == ():
+        return "nobody"
     if name == "alternatives":
         return " or ".join("+".join(scopes) for scopes in value)
     if isinstance(value, dict):

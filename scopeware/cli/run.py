@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from ..errors import ConfigurationError
-from ..gate import Scopeware
+from ..gate import Context, Scopeware
 from ..tokens.urls import without_password
 from .application import (
     end_on_signals,
@@ -17,10 +17,10 @@ from .application import (
     serve_gunicorn,
     serve_werkzeug,
 )
-from .output import database_option, json_option, load_policy, open_store
+from .output import database_option, json_option, load_policy, look_here_too, open_store
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 
 @click.command()
@@ -60,7 +60,14 @@ def run(
         raise ConfigurationError("there is no scopes.toml here; name a policy", where="--policy")
     mode: Literal["enforce", "report"] = "report" if report else "enforce"
 
-    observe = print_decision_json if as_json else print_decision
+    say = print_decision_json if as_json else print_decision
+    look_here_too()
+    also = loaded.hooks.load("observe")
+
+    def observe(environ: WSGIEnvironment, context: Context) -> None:
+        say(environ, context)
+        if also is not None:
+            also(environ, context)
 
     def make() -> WSGIApplication:
         return Scopeware(

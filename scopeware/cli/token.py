@@ -54,7 +54,7 @@ def token() -> None:
 @click.option("--owner", required=True, help="Who holds it; added with the role `user` if new.")
 @click.option("--name", required=True, help="What the owner calls it.")
 @click.option("--scopes", help='What it may do: "read:user,write:issue".')
-@click.option("--preset", help="The same by a name that the policy gives it; with --scopes, both.")
+@click.option("--preset", help="What it may do, by the name of a preset of the policy.")
 @click.option("--expires", metavar="WHEN", help=_EXPIRES_HELP)
 @click.option(
     "--network", "networks", metavar="CIDR", multiple=True, help="The only addresses it works from; repeatable."
@@ -95,7 +95,7 @@ def create(
     issued = store.issue(
         owner=owner,
         name=name,
-        scopes=notation.read(store.vocabulary, ",".join(wanted)).scopes,
+        scopes=",".join(notation.read(store.vocabulary, text).scopes.as_granted for text in wanted),
         expires_in=expires_in,
         expires_at=expires_at,
         networks=networks or None,
@@ -105,7 +105,9 @@ def create(
 
 
 def _preset(policy: Policy | None, name: str) -> str:
-    presets = policy.presets if policy else {}
+    if policy is None:
+        raise ConfigurationError("presets are in a policy; name one with --policy", where="--preset")
+    presets = policy.presets
     if name not in presets:
         hint = did_you_mean(near(name, presets)) or f"; there are: {', '.join(presets) or 'none'}"
         raise ConfigurationError(f"the policy has no preset {quoted(name)}{hint}", where="--preset")

@@ -7,15 +7,19 @@ sees the URL: use it for applications that the user runs.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from typing import Any, final
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunsplit
 
-from ..errors import ScopewareError
-from ..text import printable, quoted
+from ..errors import ConfigurationError, ScopewareError
+from ..text import is_storable, printable, quoted
 
 _LONGEST = 2_000
+_HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=-]+")
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
 
 class InvalidRedirect(ScopewareError, ValueError):
@@ -55,6 +59,8 @@ class AuthorizationRequest:
     state: str | None = None
 
     def __post_init__(self) -> None:
+        for key in ("name", "scopes", "description", "state"):
+            _check_text(getattr(self, key), key, optional=key == "state")
         if not self.name.strip():
             raise InvalidRequest("the application does not say what it is called (`name`)")
         check_redirect(self.redirect_uri)
@@ -78,7 +84,7 @@ class AuthorizationRequest:
         :raises InvalidRequest: something is lacking, or there twice.
         :raises InvalidRedirect: nobody should be sent there.
         """
-        pairs = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else list(query.items())
+        pairs = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else _pairs(query)
         asked: dict[str, str] = {}
         for key, value in pairs:
             if key in asked and key in cls.__slots__:
@@ -108,11 +114,27 @@ def callback_url(
     :raises InvalidRedirect: nobody should be sent there.
     """
     check_redirect(redirect_uri)
+    if key_parameter in ("", "error", "state"):
+        raise ConfigurationError(f"{quoted(key_parameter)} cannot be what the token is called", where="key_parameter")
     ours = {key_parameter: key, "error": error, "state": state}
+    for name, value in ours.items():
+        _check_text(value, name, optional=True)
     parts = urlsplit(redirect_uri)
-    pairs = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in ours]
-    pairs += [(name, value) for name, value in ours.items() if value is not None]
-    return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", urlencode(pairs), ""))
+    # The rest stays as it was, letter by letter (RFC 6749 3.1.2).
+    kept = [pair for pair in parts.query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in ours]
+    kept += (urlencode({name: value}) for name, value in ours.items() if value is not None)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", "&".join(kept), ""))
+
+
+def _check_text(value: object, name: str, *, optional: bool) -> None:
+    if not (isinstance(value, str) and is_storable(value)) and not (optional and value is None):
+        raise InvalidRequest(f"`{name}` is no text")
+
+
+def _pairs(query: Mapping[str, str]) -> list[tuple[str, str]]:
+    """All of a mapping, also of one of werkzeug's, which shows the first of several."""
+    every: Any = query.items
+    return list(every(multi=True) if hasattr(query, "getlist") else every())
 
 
 def check_redirect(uri: str, allowed: Collection[str] | None = None) -> None:
@@ -122,6 +144,10 @@ def check_redirect(uri: str, allowed: Collection[str] | None = None) -> None:
     :param allowed: the only origins that will do (``https://app.example``), where the deployment knows them.
     :raises InvalidRedirect: it may not.
     """
+    if not isinstance(uri, str):
+        raise InvalidRedirect(repr(uri), "it is no text")
+    if isinstance(allowed, str):
+        raise TypeError("`allowed` is one text; give a list of origins")
     if len(uri) > _LONGEST:
         raise InvalidRedirect(uri, "it is too long")
     if not uri.isascii() or printable(uri) != uri or set(uri) & set(' \\"<>^`{|}'):
@@ -137,9 +163,32 @@ def check_redirect(uri: str, allowed: Collection[str] | None = None) -> None:
         raise InvalidRedirect(uri, "it has no host")
     if "@" in parts.netloc:
         raise InvalidRedirect(uri, "it has a user in front of its host")
+    if not _is_host(parts.netloc):
+        raise InvalidRedirect(uri, "its host is none that all read alike")
     if "#" in uri:
         raise InvalidRedirect(uri, "it has a fragment")
     shown = f"[{host}]" if ":" in host else host
     origin = f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
     if allowed is not None and origin not in allowed:
         raise InvalidRedirect(uri, "it is none of those that the deployment allows")
+
+
+def _is_host(netloc: str) -> bool:
+    """Whether all take it for one and the same host: a name, or an address in its plain form."""
+    if netloc.startswith("["):
+        address, _, rest = netloc[1:].partition("]")
+        try:
+            ipaddress.IPv6Address(address)
+        except ValueError:
+            return False
+        return "%" not in address and (not rest or rest.startswith(":"))
+    host = netloc.partition(":")[0]
+    if not _HOST.fullmatch(host):
+        return False
+    # Browsers take a number at the end, in any form, for an address.
+    if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
+        try:
+            ipaddress.IPv4Address(host)
+        except ValueError:
+            return False
+    return True

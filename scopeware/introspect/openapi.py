@@ -25,7 +25,7 @@ Views = Mapping[tuple[str, str], Callable[..., Any]]
 
 
 def annotate(
-    document: Mapping[str, Any],
+    document: object,
     policy: Policy,
     *,
     base: str | None = None,
@@ -45,7 +45,7 @@ def annotate(
         cookie called ``session``.
     :raises ConfigurationError: it is no OpenAPI document.
     """
-    made = copy.deepcopy(dict(document))
+    made = copy.deepcopy(dict(document)) if isinstance(document, Mapping) else {}
     version = str(made.get("openapi") or made.get("swagger") or "")
     paths = made.get("paths")
     if not version.startswith(("2.", "3.")) or not isinstance(paths, dict):
@@ -54,17 +54,17 @@ def annotate(
         )
     before = _base(made) if base is None else base.rstrip("/")
     for path, item in paths.items():
-        if not isinstance(item, dict):
+        if not isinstance(item, dict) or not str(path).startswith("/"):
             continue
         for method in _METHODS:
             operation = item.get(method)
             if isinstance(operation, dict):
-                shared = [*item.get("parameters", ()), *operation.get("parameters", ())]
+                shared = [*_list(item.get("parameters")), *_list(operation.get("parameters"))]
                 requirement = _requirement(policy, method.upper(), before + _fill(str(path), shared))
                 view = (views or {}).get((method.upper(), path))
                 guards = getattr(view, "__scopeware__", ())
                 _annotate(operation, requirement, guards, version)
-    _declare(made, policy, version, dict(session or _SESSION_SCHEME))
+    _declare(made, policy, version, session)
     return made
 
 
@@ -73,23 +73,42 @@ def _base(document: Mapping[str, Any]) -> str:
         return str(document.get("basePath", "")).rstrip("/")
     servers = document.get("servers") or [{}]
     first = servers[0] if isinstance(servers, list) and isinstance(servers[0], dict) else {}
-    return urlsplit(str(first.get("url", ""))).path.rstrip("/")
+    variables: Any = first.get("variables")
+    if not isinstance(variables, dict):
+        variables = {}
+
+    def default(match: re.Match[str]) -> str:
+        variable = variables.get(match[1])
+        return str(variable.get("default", "x")) if isinstance(variable, dict) else "x"
+
+    try:
+        return urlsplit(_PARAMETER.sub(default, str(first.get("url", "")))).path.rstrip("/")
+    except ValueError:
+        raise ConfigurationError("the first server's URL is none", where="openapi.servers") from None
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _fill(path: str, parameters: list[Any]) -> str:
     """A path that the templated one stands for."""
-    known = {each["name"]: each for each in parameters if isinstance(each, dict) and "name" in each}
+    tables = [each for each in parameters if isinstance(each, dict) and each.get("in") == "path"]
+    known = {each["name"]: each for each in tables if isinstance(each.get("name"), str)}
 
     def value(match: re.Match[str]) -> str:
         parameter = known.get(match[1], {})
         schema = parameter.get("schema", parameter)
         if not isinstance(schema, dict):
             schema = {}
-        if schema.get("enum"):
+        if _list(schema.get("enum")):
             return str(schema["enum"][0])
         if schema.get("format") == "uuid":
             return _UUID
-        return "1" if schema.get("type") in ("integer", "number") else f"x-{re.sub(r'[^0-9A-Za-z]', '-', match[1])}"
+        kinds = _list(schema.get("type")) or [schema.get("type")]
+        if "number" in kinds:
+            return "1.5"
+        return "1" if "integer" in kinds else f"x-{re.sub(r'[^0-9A-Za-z]', '-', match[1])}"
 
     return _PARAMETER.sub(value, path)
 
@@ -97,7 +116,7 @@ def _fill(path: str, parameters: list[Any]) -> str:
 def _requirement(policy: Policy, method: str, path: str) -> Requirement | None:
     try:
         return policy.requirement(method, path.encode("utf-8").decode("latin-1"))
-    except AmbiguousPath:
+    except (AmbiguousPath, UnicodeEncodeError):
         return None
 
 
@@ -129,24 +148,42 @@ def _annotate(operation: dict[str, Any], requirement: Requirement | None, guards
     operation.pop(_EXTENSION, None)
     if scopes:
         operation[_EXTENSION] = scopes
+    if operation.get("responses") is None and (required or scopes):
+        operation["responses"] = {}
+    answers = operation.get("responses")
+    if isinstance(answers, dict):
+        _tell_refusals(answers, scopes, required=required, by_session=by_session)
+
+
+def _tell_refusals(answers: dict[Any, Any], scopes: list[list[str]], *, required: bool, by_session: bool) -> None:
+    """Say when an operation answers 401 and 403, unless the document does."""
+    for code in ("401", "403"):
+        there = answers.get(code)
+        if isinstance(there, dict) and {*there} == {"description"} and _OURS.fullmatch(str(there["description"])):
+            del answers[code]
     if not required and not scopes:
         return
-    needs = " or ".join(" and ".join(f"`{word}`" for word in words) for words in scopes)
-    answers = operation.setdefault("responses", {})
-    asked = "Sign in, in a browser." if by_session else "A token is needed." if required else "The token does not work."
-    answers.setdefault("401", {"description": asked})
-    if needs:
-        forbidden = answers.get("403")
-        if not isinstance(forbidden, dict) or _OURS.fullmatch(str(forbidden.get("description", ""))):
-            answers["403"] = {"description": f"The token needs {needs}."}
-    elif not by_session:
-        answers.setdefault("403", {"description": "The token may not be used here."})
+    # YAML reads what looks like a number as one.
+    told = {str(code) for code in answers}
+    if "401" not in told:
+        asked = _SIGN_IN if by_session else _TOKEN_NEEDED if required else _TOKEN_BAD
+        answers["401"] = {"description": asked}
+    if "403" not in told and not by_session:
+        needs = " or ".join(" and ".join(f"`{word}`" for word in words) for words in scopes)
+        answers["403"] = {"description": f"The token needs {needs}." if needs else _TOKEN_REFUSED}
 
 
-_OURS = re.compile(r"The token needs .*\.", re.DOTALL)
+_SIGN_IN = "Sign in, in a browser."
+_TOKEN_NEEDED = "A token is needed."  # noqa: S105
+_TOKEN_BAD = "The token does not work."  # noqa: S105
+_TOKEN_REFUSED = "The token may not be used here."  # noqa: S105
+_OURS = re.compile(
+    "|".join([r"The token needs `.*`\.", *map(re.escape, (_SIGN_IN, _TOKEN_NEEDED, _TOKEN_BAD, _TOKEN_REFUSED))]),
+    re.DOTALL,
+)
 
 
-def _declare(document: dict[str, Any], policy: Policy, version: str, session: dict[str, Any]) -> None:
+def _declare(document: dict[str, Any], policy: Policy, version: str, session: Mapping[str, Any] | None) -> None:
     """The security schemes that the operations name."""
     vocabulary = policy.vocabulary
     scheme: dict[str, Any] = {
@@ -155,17 +192,34 @@ def _declare(document: dict[str, Any], policy: Policy, version: str, session: di
         "description": "A personal access token.",
         "x-scopes": {scope: vocabulary.describe(scope) for scope in vocabulary.scopes},
     }
+    signed_in = dict(session or _SESSION_SCHEME)
+    holder, key = document, "securityDefinitions"
     if version.startswith("2."):
         scheme |= {"type": "apiKey", "in": "header", "name": "Authorization"}
         del scheme["scheme"]
-        if session.get("in") == "cookie":  # which 2.0 does not know
-            session |= {"in": "header", "name": "Cookie"}
-        schemes = document.setdefault("securityDefinitions", {})
+        if signed_in.get("in") == "cookie":  # which 2.0 does not know
+            signed_in |= {"in": "header", "name": "Cookie"}
     else:
-        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+        holder, key = _table(document, "components"), "securitySchemes"
+    schemes = _table(holder, key)
+    theirs = schemes.get(SCHEME, scheme)
+    if not isinstance(theirs, dict) or "x-scopes" not in theirs:
+        raise ConfigurationError(
+            f"the document has another scheme called `{SCHEME}`; rename it", where=f"openapi.{key}"
+        )
     schemes[SCHEME] = scheme
-    if any({SESSION: []} in operation.get("security", ()) for operation in _operations(document)):
-        schemes[SESSION] = session
+    named = any({SESSION: []} in _list(operation.get("security")) for operation in _operations(document))
+    if named and (session is not None or SESSION not in schemes):
+        schemes[SESSION] = signed_in
+
+
+def _table(holder: dict[str, Any], key: str) -> dict[str, Any]:
+    if holder.get(key) is None:
+        holder[key] = {}
+    table = holder[key]
+    if not isinstance(table, dict):
+        raise ConfigurationError("expected a table", where=f"openapi.{key}")
+    return table
 
 
 def _operations(document: dict[str, Any]) -> list[dict[str, Any]]:

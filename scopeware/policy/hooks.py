@@ -50,7 +50,7 @@ class Hooks:
             found: Any = importlib.import_module(module)
             for part in attribute.split("."):
                 found = getattr(found, part)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             problem = f"{quoted(name)} cannot be imported: {type(error).__name__}: {error}"
             raise ConfigurationError(problem, where=f"hooks.{hook}") from error
         if not callable(found):

@@ -10,6 +10,49 @@ from services import run_sql
 
 GITEA = str(Path(__file__).parents[2] / "examples" / "gitea" / "policy.toml")
 ISSUE = ("explain", GITEA, "DELETE", "/api/v1/repos/a/b/issues/3")
+DEPOT = """
+[vocabulary]
+name = "depot"
+spelling = "category:action"
+actions = ["read_any", "read_own", "write_any", "write_own"]
+implies = { write_any = ["read_any"], write_own = ["read_own"] }
+own = { read_any = "read_own", write_any = "write_own" }
+methods = { GET = ["read_any"], "*" = ["write_any"] }
+categories = { docker = "Containers", vms = "Virtual machines" }
+
+[roles]
+operator = "*:read_any"
+
+[[group]]
+path = "/docker"
+scopes = ["docker"]
+own = "filter"
+
+[[group]]
+path = "/docker/<name>"
+scopes = ["docker"]
+resource = "docker/<name>"
+
+[[group]]
+path = "/vms"
+scopes = ["vms"]
+others = ["admin", "operator"]
+
+[[group]]
+path = "/files"
+scopes = []
+others = []
+own = "filter"
+
+[[group]]
+path = "/images"
+scopes = ["docker"]
+bound = "filter"
+
+[[group]]
+path = "/open"
+scopes = []
+"""
 
 
 class TestDecisions:
@@ -159,6 +202,108 @@ class TestWho:
         assert cli(*asked, "--public").status == 0
         rejected = ("explain", GITEA, "GET", "/api/v1/notifications", "--scopes", "public-only,all", "--public")
         assert cli(*rejected, "--json").json["code"] == "public_only"
+
+
+@pytest.fixture
+def depot(folder):
+    """A policy where some may reach only what is their own."""
+    (folder / "depot.toml").write_text(DEPOT, "utf-8")
+    return "depot.toml"
+
+
+class TestOwn:
+    """What is one's own: by scopes (``own`` of the vocabulary), and by role (``others``)."""
+
+    def test_a_token_for_ones_own_reaches_what_is_owned(self, cli, depot):
+        """--owned says that it is; else it is somebody else's, or nobody's."""
+        asked = ("explain", depot, "GET", "/docker/web", "--scopes", "docker:read_own")
+        other = cli(*asked, "--json")
+        assert (other.status, other.json["code"]) == (1, "resource_out_of_reach")
+        assert (other.json["own"], other.json["others"]) == ("check", None)
+        own = cli(*asked, "--owned", "--json")
+        assert (own.status, own.json["decision"]) == (0, "allowed")
+        assert own.json["detail"] == "the application is called, for the caller's own only"
+        rows = dict(line.split("  ", 1) for line in cli(*asked, "--owned").out.splitlines())
+        assert rows["own"].strip() == "check"
+        assert rows["detail"].strip() == "the application is called, for the caller's own only"
+
+    def test_a_token_for_everybodys_need_not_own_it(self, cli, depot):
+        """Its own or not: the application is called for all."""
+        asked = ("explain", depot, "GET", "/docker/web", "--scopes", "docker:read_any")
+        for more in ((), ("--owned",)):
+            facts = cli(*asked, *more, "--json")
+            assert (facts.status, facts.json["detail"]) == (0, "the application is called")
+
+    @pytest.mark.parametrize("more", [("--owned",), ("--owned", "--owner", "alice", "--role", "admin")])
+    def test_to_own_it_is_not_enough(self, cli, depot, more):
+        """Without the scopes, or for another action, it is denied like anybody else's."""
+        denied = cli("explain", depot, "DELETE", "/docker/web", "--scopes", "docker:read_own", *more, "--json")
+        assert (denied.status, denied.json["code"]) == (1, "insufficient_scope")
+        nobody = cli("explain", depot, "GET", "/docker/web", "--owned", "--json")
+        assert (nobody.status, nobody.json["code"]) == (1, "token_required")
+
+    def test_where_the_application_filters_it_is_called_for_ones_own(self, cli, depot):
+        """Owned or not: the list holds both."""
+        asked = ("explain", depot, "GET", "/docker", "--json", "--scopes")
+        facts = cli(*asked, "docker:read_own")
+        assert (facts.status, facts.json["own"]) == (0, "filter")
+        assert facts.json["detail"] == "the application is called, for the caller's own only"
+        assert cli(*asked, "docker:read_any").json["detail"] == "the application is called"
+
+    @pytest.mark.parametrize(
+        ("scopes", "path", "more"),
+        [
+            ("docker:read_own", "/docker", ()),
+            ("docker:read_own", "/docker/web", ("--owned",)),
+            ("docker:read_own@docker/web", "/docker/web", ("--owned",)),
+            ("docker:read_any@docker/web", "/docker/web", ()),
+            ("docker:read_any@docker/web", "/images", ()),
+        ],
+    )
+    def test_nothing_is_missing_where_it_is_allowed(self, cli, depot, scopes, path, more):
+        """Also if there is a scope that would reach further."""
+        facts = cli("explain", depot, "GET", path, "--scopes", scopes, *more, "--json")
+        assert (facts.status, facts.json["missing"]) == (0, [])
+
+    def test_something_is_missing_where_it_is_denied(self, cli, depot):
+        """Its nearest neighbour."""
+        facts = cli("explain", depot, "GET", "/docker/web", "--scopes", "vms:read_any", "--json")
+        assert (facts.status, facts.json["missing"]) == (1, ["docker:read_any"])
+
+    def test_what_is_others_is_for_some_roles(self, cli, depot):
+        """They are named; everybody else reaches what is their own, which there is here nothing of."""
+        asked = ("explain", depot, "GET", "/vms", "--scopes", "vms:read_any")
+        user = cli(*asked, "--json")
+        assert (user.status, user.json["code"]) == (1, "resource_out_of_reach")
+        assert (user.json["own"], user.json["others"]) == ("reject", ["admin", "operator"])
+        assert cli(*asked, "--role", "operator").status == 0
+        shown = cli(*asked).out.splitlines()
+        assert "others            admin, operator" in [line.rstrip() for line in shown]
+
+    def test_where_others_are_for_nobody_that_is_said(self, cli, depot):
+        """In JSON an empty list, on paper a line of its own."""
+        asked = ("explain", depot, "GET", "/files", "--scopes", "vms:read_any", "--role", "admin")
+        facts = cli(*asked, "--json")
+        assert (facts.status, facts.json["others"]) == (0, [])
+        assert facts.json["detail"] == "the application is called, for the caller's own only"
+        assert any(line.startswith("others ") for line in cli(*asked).out.splitlines())
+
+    def test_where_it_does_not_matter_whose_it_is_nothing_is_said_of_it(self, cli, depot):
+        """Neither in JSON nor on paper; and to own it changes nothing."""
+        asked = ("explain", depot, "GET", "/open", "--scopes", "vms:read_any")
+        for more in ((), ("--owned",)):
+            facts = cli(*asked, *more, "--json")
+            assert (facts.status, facts.json["own"], facts.json["others"]) == (0, None, None)
+            assert facts.json["detail"] == "the application is called"
+        assert not any(line.startswith(("own ", "others ")) for line in cli(*asked).out.splitlines())
+
+    def test_a_token_of_the_database_owns_what_its_owner_owns(self, cli, depot):
+        """--owned is about that owner."""
+        create = ("token", "create", "--owner", "alice", "--name", "ci", "--policy", depot)
+        assert cli(*create, "--scopes", "docker:read_own").status == 0
+        asked = ("explain", depot, "GET", "/docker/web", "--token", "1")
+        assert cli(*asked).status == 1
+        assert cli(*asked, "--owned").status == 0
 
 
 class TestErrors:

@@ -277,6 +277,186 @@ class TestConfiguration:
         assert running.ask("GET", "/api/things", other)[0] == 401
 
 
+HOOKED = """
+[policy]
+prefix = "/api"
+
+[vocabulary]
+actions = ["read_any", "read_own"]
+own = { read_any = "read_own" }
+methods = { "*" = ["read_any"] }
+categories = { docker = "Containers" }
+
+[hooks]
+identify = "hooks_to_run:Site.identify"
+accounts = "hooks_to_run:account"
+resource_owner = "hooks_to_run:owner_of"
+not_found = "hooks_to_run:not_found"
+
+[[group]]
+path = "/docker"
+scopes = ["docker"]
+others = ["admin"]
+own = "filter"
+
+[[group]]
+path = "/docker/<name>"
+scopes = ["docker"]
+resource = "<name>"
+"""
+HOOKS = '''
+"""What an application knows; in a module beside it."""
+
+from urllib.parse import parse_qs
+
+from scopeware.tokens import Account
+
+PEOPLE = {"alice": Account(role="user"), "root": Account(role="admin"), "gone": Account(role="admin", active=False)}
+
+
+class Site:
+    @staticmethod
+    def identify(environ):
+        return parse_qs(environ["QUERY_STRING"]).get("as", [None])[0]
+
+
+def account(owner):
+    return PEOPLE.get(owner)
+
+
+def owner_of(resource):
+    return {"web": "alice"}.get(resource)
+
+
+def not_found(environ, start_response):
+    start_response("404 Not Found", [("Content-Type", "text/plain")])
+    return [b"nothing here"]
+
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{environ['REMOTE_USER']} {environ['scopeware'].possession}".encode()]
+
+
+def observe(environ, context):
+    with open("observed.txt", "a") as file:
+        print(context.owner, context.decision.allowed, file=file)
+
+
+def sink(entries):
+    with open("sunk.txt", "a") as file:
+        print(len(list(entries)), file=file)
+
+
+number = 3
+'''
+
+
+class TestHooks:
+    """Functions of the application, which the policy names."""
+
+    @pytest.fixture(autouse=True)
+    def hooked(self, site):
+        """Writes a policy with hooks of `hooks_to_run`, more of them on request; one is there."""
+        (site / "hooks_to_run.py").write_text(HOOKS, "utf-8")
+        (site / "failing_to_run.py").write_text("raise RuntimeError('boom\\nand more')\n")
+        (site / "slip_to_run.py").write_text("def (\n")
+
+        def write(more=""):
+            (site / "policy.toml").write_text(HOOKED.replace("[hooks]", f"[hooks]\n{more}"), "utf-8")
+
+        write()
+        return write
+
+    @pytest.fixture
+    def token_of(self, site, cli):
+        """``token_of("alice")``: the secret of a token for what is that owner's own."""
+        # Without hooks: nothing of the application is imported here.
+        head, _, rest = HOOKED.partition("[hooks]")
+        (site / "hookless.toml").write_text(head + rest[rest.index("[[group]]") :], "utf-8")
+
+        def make(owner):
+            create = ("token", "create", "--owner", owner, "--name", "ci", "--policy", "hookless.toml")
+            return cli(*create, "--scopes", "read_own:docker", "--quiet").out.strip()
+
+        return make
+
+    def test_the_gate_asks_the_application(self, serve, token_of):
+        """Who is signed in, in which role, what is whose, and how to say that there is nothing."""
+        alice, gone, nobody = token_of("alice"), token_of("gone"), token_of("bob")
+        running = serve("hooks_to_run:app")
+        assert running.ask("GET", "/api/docker?as=alice") == (200, "alice own")
+        assert running.ask("GET", "/api/docker?as=root") == (200, "root any")
+        assert running.ask("GET", "/api/docker?as=gone") == (200, "gone own")
+        assert running.ask("GET", "/api/docker")[0] == 401
+        assert running.ask("GET", "/api/docker/web", alice) == (200, "alice own")
+        assert running.ask("GET", "/api/docker/db", alice) == (404, "nothing here")
+        assert running.ask("GET", "/api/docker/nothing", alice) == (404, "nothing here")
+        assert running.ask("GET", "/api/docker/web", gone)[0] == 401
+        assert running.ask("GET", "/api/docker/web", nobody)[0] == 401
+
+    def test_the_application_gets_the_log(self, server, hooked, site):
+        """Besides the lines that the command prints."""
+        hooked('log_sink = "hooks_to_run:sink"')
+        running = server(*arguments("hooks_to_run:app", "--port", "0"))
+        assert running.ask("GET", "/api/docker")[0] == 401
+        assert running.ask("GET", "/api/docker/web")[0] == 401
+        running.lines(2)
+        assert running.stop() == 0
+        assert sum(map(int, (site / "sunk.txt").read_text("utf-8").split())) == 2
+
+    def test_the_application_observes_decisions(self, server, hooked, site):
+        """A hook that is named is called; the lines are printed all the same."""
+        hooked('observe = "hooks_to_run:observe"')
+        running = server(*arguments("hooks_to_run:app", "--port", "0"))
+        assert running.ask("GET", "/api/docker?as=alice")[0] == 200
+        assert running.ask("GET", "/api/docker")[0] == 401
+        running.lines(2)
+        observed = site / "observed.txt"
+        assert observed.exists(), "`observe` was not called"
+        assert observed.read_text("utf-8").splitlines() == ["alice True", "None False"]
+
+    def test_a_command_that_needs_accounts_asks_them_too(self, command, token_of, hooked):
+        """What a token is worth depends on the role that the application knows."""
+        token_of("alice")
+        token_of("gone")
+        for token_id, status in (("1", "live"), ("2", "owner_inactive")):
+            shown = command("token", "show", token_id, "--policy", "policy.toml", "--json")
+            assert (shown.status, shown.json["status"]) == (0, status)
+
+    @pytest.mark.parametrize(
+        ("hook", "said"),
+        [
+            ('visibility = "nowhere:f"', "hooks.visibility: `nowhere:f` cannot be imported: ModuleNotFoundError"),
+            ('visibility = "hooks_to_run:nope"', "hooks.visibility: `hooks_to_run:nope` cannot be imported"),
+            ('visibility = "hooks_to_run:Site.nope"', "`hooks_to_run:Site.nope` cannot be imported"),
+            ('visibility = "hooks_to_run:number"', "hooks.visibility: `hooks_to_run:number` cannot be called"),
+            ('resource_role = "failing_to_run:f"', "cannot be imported: RuntimeError: boom and more"),
+            ('resource_role = "slip_to_run:f"', "cannot be imported: SyntaxError"),
+            ('log_sink = "nowhere:f"', "hooks.log_sink: `nowhere:f` cannot be imported"),
+            ('visibility = "hooks_to_run"', "hooks.visibility: expected module:attribute: `hooks_to_run`"),
+            ('visibility = "hooks_to_run:f()"', "hooks.visibility: expected module:attribute: `hooks_to_run:f()`"),
+            ('visibility = "../hooks:f"', "hooks.visibility: expected module:attribute: `../hooks:f`"),
+            ("visibility = 5", "policy.toml: hooks.visibility: expected a string"),
+            ('visible = "hooks_to_run:f"', "policy.toml: hooks.visible: unknown key `visible`"),
+        ],
+    )
+    def test_one_that_cannot_be_is_told_in_one_line(self, cli, here, hooked, hook, said):
+        """Exit status 2, before anything listens; what is wrong, and where."""
+        hooked(hook)
+        says(cli(*arguments("hooks_to_run:app", "--port", "0")), 2, said)
+
+    @pytest.mark.parametrize("status", ["0", "3", "'bye'"])
+    @pytest.mark.parametrize("asking", [("run", "hooks_to_run:app", "--port", "0"), ("token", "list")], ids=" ".join)
+    def test_one_whose_module_exits_is_told_in_one_line(self, cli, here, hooked, asking, status):
+        """It is not the command's own exit: nobody would know why nothing is served."""
+        (here / "leaving_to_run.py").write_text(f"import sys\nsys.exit({status})\n")
+        hooked()
+        policy = (here / "policy.toml").read_text("utf-8").replace("hooks_to_run:account", "leaving_to_run:account")
+        (here / "policy.toml").write_text(policy, "utf-8")
+        says(cli(*asking, "--policy", "policy.toml"), 2, "hooks.accounts: `leaving_to_run:account`")
+
+
 class TestPort:
     @pytest.fixture
     def taken(self):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scopeware import Scopeware, TokenStore
+from scopeware.errors import ConfigurationError
 from scopeware.gate import Answer
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -253,6 +254,17 @@ def test_a_problem_says_all_there_is_to_know(gate: Scopeware, call: Any, issue: 
     }
 
 
+def test_a_problem_describes_its_group(make_gate: Any, call: Any, issue: Any) -> None:
+    """As the policy does, where it does."""
+    text = (
+        '[[group]]\npath = "/a"\nscopes = ["user"]\ndescription = "People"\n[[group]]\npath = "/b"\nscopes = ["user"]'
+    )
+    gate = make_gate(policy=text)
+    secret = issue("read:misc")
+    assert call(gate, "GET", "/a", authorization=f"token {secret}").json["description"] == "People"
+    assert "description" not in call(gate, "GET", "/b", authorization=f"token {secret}").json
+
+
 def test_a_problem_lists_every_alternative(gate: Scopeware, call: Any, issue: Any) -> None:
     """Where one of several lists of scopes would do."""
     reply = call(gate, "GET", "/api/v1/either", authorization=f"Bearer {issue('read:user')}")
@@ -281,12 +293,96 @@ def test_the_timetracker_style_is_that_of_its_api(make_gate: Any, call: Any, iss
     reply = call(gate, "GET", "/api/v1/admin", authorization=f"token {issue('read:user')}")
     assert reply.header("Content-Type") == "application/json"
     assert reply.json == {
-        "error": "Forbidden",
-        "message": "the token lacks read:admin",
+        "error": "Insufficient permissions",
+        "message": "This endpoint requires the 'read:admin' scope",
         "required_scope": "read:admin",
         "available_scopes": ["read:user"],
     }
-    assert set(call(gate, "GET", "/api/v1/admin").json) == {"error", "message"}
+    assert call(gate, "GET", "/api/v1/admin").json == {"error": "Unauthorized", "message": "a token is required"}
+
+
+@pytest.mark.parametrize(
+    ("path", "scopes", "required", "message"),
+    [
+        pytest.param(
+            "/api/v1/users/bob/orgs",
+            "read:user",
+            "read:organization read:user",
+            "This endpoint requires the 'read:organization read:user' scope",
+            id="all of several",
+        ),
+        pytest.param(
+            "/api/v1/either",
+            "read:package",
+            "read:issue or read:misc read:package",
+            "This endpoint requires the 'read:issue' or 'read:misc read:package' scope",
+            id="one of several lists",
+        ),
+    ],
+)
+def test_the_timetracker_style_names_every_scope_that_would_do(
+    make_gate: Any, call: Any, issue: Any, path: str, scopes: str, required: str, message: str
+) -> None:
+    """Those that are needed together with a space between, alternatives with `or`."""
+    reply = call(make_gate(answers="timetracker"), "GET", path, authorization=f"token {issue(scopes)}")
+    assert reply.json == {
+        "error": "Insufficient permissions",
+        "message": message,
+        "required_scope": required,
+        "available_scopes": [scopes],
+    }
+    assert call(make_gate(answers="timetracker"), "GET", path, authorization=f"token {issue('all')}").status == 200
+
+
+def test_the_timetracker_style_says_what_is_the_matter_where_scopes_are_not(
+    make_gate: Any, call: Any, issue: Any
+) -> None:
+    """A token that has the scopes is not told that it needs them."""
+    gate = make_gate(answers="timetracker")
+    public_only = call(gate, "GET", "/api/v1/issues", authorization=f"token {issue('public-only,read:issue')}")
+    assert public_only.json == {
+        "error": "Forbidden",
+        "message": "the token is for public resources only",
+        "required_scope": "read:issue",
+        "available_scopes": ["public-only", "read:issue"],
+    }
+    bound = issue("read:repository@alice/widgets")
+    elsewhere = call(gate, "GET", "/api/v1/repos/alice/gadgets", authorization=f"token {bound}")
+    assert (elsewhere.json["error"], elsewhere.json["message"]) == (
+        "Forbidden",
+        "the token does not reach this resource",
+    )
+    mail = call(gate, "GET", "/api/v1/users/bob/mail", authorization=f"token {issue('read:user')}")
+    assert mail.json == {"error": "Forbidden", "message": "only its owner, or an administrator, may do this"}
+    nowhere = call(gate, "GET", "/api/v1/nowhere", authorization=f"token {issue('all')}")
+    assert nowhere.json == {"error": "Forbidden", "message": "no rule of the policy covers this path"}
+
+
+def test_the_timetracker_style_names_no_scope_where_none_would_do(make_gate: Any, call: Any, store: TokenStore) -> None:
+    """A method that the vocabulary has no action for in that category."""
+    gate = make_gate(
+        policy="""
+        [vocabulary]
+        actions = ["read", "write"]
+        categories = { log = { description = "What was done", actions = ["read"] } }
+        [[group]]
+        path = "/log"
+        scopes = ["log"]
+        """,
+        answers="timetracker",
+    )
+    secret = store.issue(owner="alice", name="ci", scopes="read:log").secret
+    assert call(gate, "GET", "/log", authorization=f"token {secret}").status == 200
+    refused = call(gate, "POST", "/log", authorization=f"token {secret}")
+    assert refused.json == {"error": "Forbidden", "message": "no scope allows this method here"}
+
+
+def test_the_timetracker_style_shows_each_token_its_own_scopes(make_gate: Any, call: Any, issue: Any) -> None:
+    """Refusals are kept and used again, but not for another token."""
+    gate = make_gate(answers="timetracker")
+    for scopes in ("read:user", "read:misc", "read:user"):
+        reply = call(gate, "GET", "/api/v1/admin", authorization=f"token {issue(scopes)}")
+        assert reply.json["available_scopes"] == [scopes]
 
 
 def test_the_style_of_the_policy_is_the_default(make_gate: Any, call: Any) -> None:
@@ -294,6 +390,19 @@ def test_the_style_of_the_policy_is_the_default(make_gate: Any, call: Any) -> No
     text = '[gate]\nanswers = "gitea"\n[[group]]\npath = "/a"\nscopes = ["user"]'
     assert set(call(make_gate(policy=text), "GET", "/a").json) == {"message", "url"}
     assert "code" in call(make_gate(policy=text, answers="problem"), "GET", "/a").json
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        pytest.param("timetraker", "no answer style `timetraker`; did you mean `timetracker`?", id="almost"),
+        pytest.param("xml", "no answer style `xml`; there are: problem, gitea, timetracker", id="another one"),
+    ],
+)
+def test_a_style_that_nobody_knows_is_an_error_at_the_start(make_gate: Any, name: str, said: str) -> None:
+    """With those there are."""
+    with pytest.raises(ConfigurationError, match=re.escape(f"gate.answers: {said}")):
+        make_gate(answers=name)
 
 
 def test_a_callable_puts_refusals_into_its_own_words(make_gate: Any, call: Any, issue: Any) -> None:

@@ -24,11 +24,12 @@ class Context:
     :param requirement: what the policy asks of the request; ``None`` where it does not apply.
     :param path: what was decided about: ``SCRIPT_NAME + PATH_INFO``, as the server gave them.
     :param guard: what a guard of a view asked for and did not get.
+    :param kept_to_own: whether a guard of a view let the caller pass for what is the caller's own, and no more.
     :param refusal: what is known of a token that does not work.
     :param decision: :class:`~scopeware.gate.Allowed` or, in report mode, maybe :class:`~scopeware.gate.Denied`.
     """
 
-    __slots__ = ("decision", "gate", "guard", "owner", "path", "refusal", "requirement", "token")
+    __slots__ = ("decision", "gate", "guard", "kept_to_own", "owner", "path", "refusal", "requirement", "token")
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Context:
         self.decision = decision
         self.refusal = refusal
         self.guard: Requirement | None = None
+        self.kept_to_own = False
 
     @property
     def scopes(self) -> ScopeSet | None:
@@ -90,8 +92,8 @@ class Context:
     @property
     def reach(self) -> tuple[str, ...] | None:
         """The resources that the caller may get to see in a list: ``alice/widgets``, ``alice/*``. ``None`` for all;
-        ``*`` where roles are given per resource, and for bound tokens where the policy does not apply: ask
-        :meth:`allows` about each."""
+        ``*`` where roles are given per resource, for those who reach only what is theirs, and for bound tokens where
+        the policy does not apply: ask :meth:`allows` about each."""
         if self.token is None:
             held = self.owner is not None and self.gate.options.sessions == "role"
             return ("*",) if held and self.gate.by_resource else None
@@ -99,6 +101,8 @@ class Context:
             return ("*",)
         if self.requirement is None:
             return None
+        if self.possession == "own":
+            return ("*",)
         return None if self.requirement.met_by(self.token.bits) else reach_of(self.requirement, self.token.scopes)
 
     def allows(self, resource: str, scopes: str | None = None, *, public: bool = False) -> bool:

@@ -106,6 +106,7 @@ RESOURCE_OUT_OF_REACH = Denied("resource_out_of_reach", "the token does not reac
 WORTHLESS = Denied("insufficient_scope", "the token has no scope that is worth anything now")
 LIST_OUT_OF_REACH = Denied("resource_out_of_reach", "the token is bound to resources, and this is about others, too")
 NOT_OWNED = Denied("resource_out_of_reach", "only what is the caller's own is in reach here")
+STORE_UNAVAILABLE = Denied("store_unavailable", "tokens cannot be checked now")
 HIDDEN = (RESOURCE_OUT_OF_REACH, NOT_OWNED)
 """Refusals in whose place a deployment may answer as if there was nothing."""
 ROLE_TOO_LOW = Denied("insufficient_scope", "the role of who is signed in does not allow this")
@@ -224,7 +225,8 @@ def _judge_possession(requirement: Requirement, caller: Caller, circumstances: C
     about = circumstances.resource(requirement) if requirement.own == "check" else None
     if about is not None and caller.owner is not None and circumstances.owner_of(about) == caller.owner:
         return ALLOWED_OWN
-    return NOT_OWNED
+    # Where roles are given per resource, the same as where there is none: whether there is one is not to be told.
+    return NOT_OWNED if circumstances.rights_at is None else RESOURCE_OUT_OF_REACH
 
 
 def _may_come_from(token: LiveToken, address: str) -> bool:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, final, overload
 from ..errors import ScopewareError
 from ..policy import Own, Pattern, PublicOnly, Requirement
 from ..scopes import Vocabulary
+from ..tokens import StoreUnavailable
 from . import frameworks
 from .context import ENVIRON_KEY, Context
-from .decision import Denied, both, judge
+from .decision import STORE_UNAVAILABLE, Denied, both, judge
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -111,8 +112,8 @@ def req_scopes(
         raise ValueError("name the scopes, each once")
     if accept not in ("any", "token", "session"):
         raise ValueError(f"`{accept}` is none of any, token, session")
-    if resource and not _VARIABLE.search(resource):
-        raise ValueError(f"`{resource}` has no variable such as `<name>`")
+    if resource and (not _VARIABLE.search(resource) or set(_VARIABLE.sub("", resource)) & {"<", ">"}):
+        raise ValueError(f"`{resource}` is no template; write variables as `<name>`")
 
     @functools.cache
     def needs(vocabulary: Vocabulary) -> Requirement:
@@ -145,8 +146,9 @@ def _guarded(needs: Callable[[Vocabulary], Requirement], told: Guarded, view: An
         gate, environ = _gate_and_environ(arguments)
         context = gate.context_of(environ)
         about = _fill(told.resource, arguments, keywords) if told.resource else context.resource
-        # Where the policy applies it has said what becomes of public-only tokens; elsewhere nobody has.
-        public_only: PublicOnly = "reject" if context.requirement is None else "allow"
+        # Where the policy applies it has said what becomes of public-only tokens there; elsewhere nobody has.
+        has_said = context.requirement is not None and about == context.resource
+        public_only: PublicOnly = "allow" if has_said else "reject"
         own: Own = "reject" if about is None else "check"
         asked_for = replace(needs(gate.policy.vocabulary), public_only=public_only, own=own)
         denied = _judge(asked_for, context, environ, about)
@@ -188,7 +190,13 @@ def _like(view: Any, guard: Any, told: Guarded) -> Any:
 
 def _fill(template: str, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
     """What a view is about, by the variables that its route gave it."""
-    known = {**frameworks.variables_in(arguments), **keywords}
+    given = {**frameworks.variables_in(arguments), **keywords}
+    # Pyramid gives the rest of a path in pieces.
+    known = {
+        name: "/".join(map(str, value)) if isinstance(value, tuple) else value
+        for name, value in given.items()
+        if value is not None
+    }
     names = _VARIABLE.findall(template)
     missing = [name for name in names if name not in known]
     if missing:
@@ -203,10 +211,14 @@ def _judge(requirement: Requirement, context: Context, environ: WSGIEnvironment,
     if isinstance(context.decision, Denied) and context.requirement is None:
         return context.decision
     gate = context.gate
-    caller = gate.caller_of(environ, context, requirement)
+    try:
+        caller = gate.caller_of(environ, context, requirement)
+    except StoreUnavailable:
+        return STORE_UNAVAILABLE
     decision = judge(requirement, caller, gate.circumstances_of(context, about))
     if isinstance(decision, Denied):
         return decision
+    context.kept_to_own |= decision.own
     context.decision = both(context.decision, decision)
     return None
 

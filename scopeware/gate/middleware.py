@@ -24,6 +24,7 @@ from .decision import (
     HIDDEN,
     PREFLIGHT,
     REFUSALS,
+    STORE_UNAVAILABLE,
     Caller,
     Circumstances,
     Decision,
@@ -122,23 +123,26 @@ class Scopeware:
         self.store = store
         self.mode = mode
         self.options = policy.options.with_changes(options)
-        named = policy.hooks.load
-        accounts = None if store.has_accounts else named("accounts")
+
+        def chosen(given: Any, hook: str) -> Any:
+            return policy.hooks.load(hook) if given is None else given
+
+        accounts = None if store.has_accounts else policy.hooks.load("accounts")
         store.use(policy.vocabulary, policy.roles, self.options.token_prefix, policy.lifetimes, accounts)
         self.access_log = store.access_log(access_log or policy.access_log)
-        log_sink = log_sink or named("log_sink")
+        log_sink = chosen(log_sink, "log_sink")
         if log_sink is not None:
             self.access_log.tell(log_sink)
         self.secret_pattern = secret_pattern(store.prefix)
-        self._identify = identify or named("identify")
-        self._visibility = visibility or named("visibility")
-        resource_role = resource_role or named("resource_role")
-        resource_owner = resource_owner or named("resource_owner")
+        self._identify: Identify | None = chosen(identify, "identify")
+        self._visibility: Visibility | None = chosen(visibility, "visibility")
+        resource_role = chosen(resource_role, "resource_role")
+        resource_owner = chosen(resource_owner, "resource_owner")
         self._rights = Rights(store, policy, resource_role, resource_owner, self.options.sessions == "role")
         self.by_resource = resource_role is not None
         """Whether roles are given per resource."""
-        self._not_found = not_found or named("not_found")
-        self._observe = observe or named("observe")
+        self._not_found: WSGIApplication | None = chosen(not_found, "not_found")
+        self._observe: Observer | None = chosen(observe, "observe")
         self._credentials = CredentialReader(self.options, f"{store.prefix}_")
         style = answers if callable(answers) else style_named(answers or self.options.answers)
         self._refusals = Refusals(self.options, style, self._credentials.places)
@@ -276,7 +280,7 @@ class Scopeware:
             return self._denied(environ, Denied("token_invalid", str(error)), requirement)
         except StoreUnavailable as error:
             self._complain(error)
-            return self._denied(environ, Denied("store_unavailable", "tokens cannot be checked now"), requirement)
+            return self._denied(environ, STORE_UNAVAILABLE, requirement)
         if strip is not None and self._strips:
             strip(environ)
         self._present(environ, context)
@@ -341,6 +345,8 @@ class Scopeware:
         if requirement is None:
             return Denied("ambiguous_destination", "the destination lies outside of what is guarded")
         there = Context(self, context.token, context.owner, requirement, raw_path, ALLOWED)
+        if caller.token is None and caller.owner is not None:
+            caller = self._session(caller.owner, requirement)
         return self._judge(environ, there, requirement, caller)
 
     def _admit_outside(self, environ: WSGIEnvironment) -> Context | None:
@@ -426,7 +432,7 @@ class Scopeware:
             return Context(self, None, None, None, "", REFUSALS["token_invalid"])
         except StoreUnavailable as error:
             self._complain(error)
-            return Context(self, None, None, None, "", Denied("store_unavailable", "tokens cannot be checked now"))
+            return Context(self, None, None, None, "", STORE_UNAVAILABLE)
         if isinstance(token, Refusal):
             return Context(self, None, None, None, "", refused(token), token)
         return Context(self, token, token.owner, None, "", ALLOWED)

@@ -100,15 +100,16 @@ class Rights:
             need = self._policy.vocabulary.parse(scopes)
             if need.bound or need.public_only:
                 raise ValueError("name the resource once, and scopes that are bound to none")
-            if need.bits and not need.bits & ~rights:
-                return True
             less = self._policy.vocabulary.owned(need.bits)
-            return less != need.bits and not less & ~rights and self._owns(context, resource)
-        requirement = context.requirement
-        if requirement is None or not _is_met(requirement, rights, somehow=True):
+            everyones = need.bits != 0 and not need.bits & ~rights
+            somehow = everyones or (less != need.bits and not less & ~rights)
+        elif context.requirement is not None:
+            everyones = _is_met(context.requirement, rights)
+            somehow = _is_met(context.requirement, rights, somehow=True)
+        else:
             return False
-        everyones = _is_met(requirement, rights) and _reaches_others(requirement, token.role)
-        return everyones or self._owns(context, resource)
+        kept = context.kept_to_own or not _reaches_others(context.requirement, token.role)
+        return everyones if not kept and everyones else somehow and self._owns(context, resource)
 
     def _owns(self, context: Context, resource: str) -> bool:
         return context.owner is not None and self._owner_of(resource) == context.owner
@@ -120,10 +121,12 @@ def _is_met(requirement: Requirement, bits: int, *, somehow: bool = False) -> bo
     return met and (requirement.also is None or _is_met(requirement.also, bits, somehow=somehow))
 
 
-def _reaches_others(requirement: Requirement, role: str) -> bool:
+def _reaches_others(requirement: Requirement | None, role: str) -> bool:
     """Whether owners of a role reach what others own, whichever way the request is read."""
+    if requirement is None:
+        return True
     reaches = requirement.others is None or role in requirement.others
-    return reaches and (requirement.also is None or _reaches_others(requirement.also, role))
+    return reaches and _reaches_others(requirement.also, role)
 
 
 def resource_by(rule: Requirement, context: Context) -> str | None:

@@ -137,7 +137,7 @@ class Compiler:
         if group.scopes is None and group.any_of is None:
             raise PolicyError('say which scopes it needs: scopes = ["..."], or scopes = [] for none', where="scopes")
         table = self._requirements(group, group, pattern, group.path, "")
-        _check_filter(group, table.values())
+        _check_effects(group, table.values())
         return _Compiled(group, pattern, {method: table[method] for method in self._methods}, table["*"])
 
     def _route(self, route: Route, group: Group, above: Pattern, number: int) -> _Compiled:
@@ -157,14 +157,14 @@ class Compiler:
         needs_all = Needs(**merged)
         table = self._requirements(needs_all, route, pattern, group.path, str(pattern))
         if route.methods is None:
-            _check_filter(route, table.values())
+            _check_effects(route, table.values())
             return _Compiled(route, pattern, {method: table[method] for method in self._methods}, table["*"], number)
         by_method = {}
         for method in _methods(route.methods):
             by_method[method] = table.get(method) or table["*"]
             if method == "GET":
                 by_method["HEAD"] = table["GET"]
-        _check_filter(route, by_method.values())
+        _check_effects(route, by_method.values())
         return _Compiled(route, pattern, by_method, None, number)
 
     def _requirements(
@@ -184,8 +184,8 @@ class Compiler:
         scope_free = not scopes and not any_of
         if written.action is not None:
             self._check_action(written.action, [*scopes, *(word for words in any_of for word in words)])
-        if accept == "token" and not require_token and needs.accept is None:
-            accept = "any"
+        if not require_token and needs.accept is None:
+            accept = "any"  # what is public is so for all, whatever the policy says of the rest
         if accept == "token" and not require_token:
             raise PolicyError("`accept` has no effect where require_token = false", where="accept")
         resource = self._template(needs.resource, pattern, "resource")
@@ -208,7 +208,7 @@ class Compiler:
                 raise PolicyError("`owner` has no effect without self_or_admin = true", where="owner")
             owner = None
         others = self._others(needs)
-        own = self._own(needs, written, resource)
+        own = self._own(needs, resource)
         made: dict[tuple[object, ...], Requirement] = {}
         table = {}
         for method in (*self._methods, "*"):
@@ -241,15 +241,12 @@ class Compiler:
                     description=needs.description,
                 )
             table[method] = made[actions, destination, filters]
-        if written.own is not None and others is None and not any(entry.if_owned for entry in table.values()):
-            why = "no scope here is for one's own things, and `others` names nobody"
-            raise PolicyError(f"`own` has no effect: {why}", where="own")
         return table
 
     def _others(self, needs: Needs) -> tuple[str, ...] | None:
         if needs.others is None:
             return None
-        roles = _words(needs.others, "others")
+        roles = _words(needs.others, "others", "roles")
         for role in roles:
             if role not in self._roles:
                 hint = did_you_mean(near(role, self._roles)) or f"; there are: {', '.join(self._roles)}"
@@ -257,14 +254,12 @@ class Compiler:
         return tuple(roles)
 
     @staticmethod
-    def _own(needs: Needs, written: Needs, resource: Template | None) -> Own:
+    def _own(needs: Needs, resource: Template | None) -> Own:
         if needs.own is None:
             return "check" if resource is not None else "reject"
         own: Own = one_of(needs.own, OWN, "own")
         if own == "check" and resource is None:
-            if written.own is not None:
-                raise PolicyError('say what it is about: resource = "<name>"', where="own")
-            own = "reject"
+            raise PolicyError('say what it is about: resource = "<name>"', where="own")
         return own
 
     def _bits(self, words: Sequence[str], actions: Iterable[str]) -> int | None:
@@ -440,9 +435,13 @@ def one_of(value: Any, allowed: tuple[Any, ...], where: str) -> Any:
     return value
 
 
-def _check_filter(written: Needs, decided: Iterable[Requirement]) -> None:
-    if written.bound == "filter" and not any(requirement.filters for requirement in decided):
+def _check_effects(written: Needs, decided: Iterable[Requirement]) -> None:
+    requirements = list(decided)
+    if written.bound == "filter" and not any(requirement.filters for requirement in requirements):
         raise PolicyError("`bound` has no effect where nothing is read", where="bound")
+    if written.own is not None and not any(each.if_owned or each.others is not None for each in requirements):
+        why = "no scope here is for one's own things, and `others` names nobody"
+        raise PolicyError(f"`own` has no effect: {why}", where="own")
 
 
 def _list(value: Any, where: str) -> Sequence[Any]:
@@ -451,11 +450,11 @@ def _list(value: Any, where: str) -> Sequence[Any]:
     return value
 
 
-def _words(value: Any, where: str) -> list[str]:
+def _words(value: Any, where: str, what: str = "categories or scopes") -> list[str]:
     words = list(_list(value, where))
     for word in words:
         if not isinstance(word, str) or not word:
-            raise PolicyError("expected a list of categories or scopes", where=where)
+            raise PolicyError(f"expected a list of {what}", where=where)
     if len(set(words)) < len(words):
         raise PolicyError("the same word twice", where=where)
     return words

@@ -120,7 +120,7 @@ class Requirement:
             self.filters,
             frozenset(self.if_owned),
             self.own,
-            self.others,
+            None if self.others is None else frozenset(self.others),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 import types
@@ -17,12 +18,16 @@ import flask.views
 import pytest
 from django.http import HttpResponse
 from django.urls import path as django_path
+from django.urls import re_path
 from django.utils.decorators import method_decorator
 from django.views import View
 from routers import Configurator, PyramidResponse, django_application
+from werkzeug.routing import Map, Rule
 
 from scopeware import GuardError, Policy, Scopeware, TokenStore, UnknownScope, req_scopes, req_token
 from scopeware.gate import guards
+from scopeware.gate.guards import Guarded
+from scopeware.tokens import Account
 
 POLICY = """
 [policy]
@@ -37,9 +42,10 @@ Decorate = Callable[[Any], Any]
 
 @dataclass
 class Views:
-    """How often each view ran."""
+    """How often each view ran, and what some of them were told."""
 
     ran: list[str] = field(default_factory=list)
+    contexts: list[Any] = field(default_factory=list)
 
 
 def vendored_bottle() -> types.ModuleType:
@@ -498,6 +504,12 @@ def test_a_guarded_view_keeps_its_name(views: Views) -> None:
         pytest.param(lambda: req_scopes("read:user", "read:user"), id="one twice"),
         pytest.param(lambda: req_scopes("read:user", accept="anyone"), id="accept of req_scopes"),
         pytest.param(lambda: req_token(accept="anyone"), id="accept of req_token"),
+        pytest.param(lambda: req_scopes("read:user", resource="docker"), id="a resource without a variable"),
+        pytest.param(lambda: req_scopes("read:user", resource="<>"), id="a variable without a name"),
+        pytest.param(lambda: req_scopes("read:user", resource="<int:id>"), id="a converter"),
+        pytest.param(lambda: req_scopes("read:user", resource="<a>/<int:id>"), id="a variable and a converter"),
+        pytest.param(lambda: req_scopes("read:user", resource="<owner>/<repo"), id="a bracket that stays open"),
+        pytest.param(lambda: req_scopes("read:user", resource="<owner>/repo>"), id="a bracket that was never open"),
     ],
 )
 def test_a_guard_that_cannot_be_is_refused_when_it_is_made(make: Callable[[], Any]) -> None:
@@ -561,3 +573,561 @@ def test_scopes_of_an_outer_gate_mean_nothing_to_an_inner_one(tmp_path: Any, vie
         inner_store.close()
         outer_store.close()
     assert views.ran == []
+
+
+# -- what a view is about
+
+
+SERVER = """
+[vocabulary]
+name = "server"
+spelling = "category:action"
+actions = ["read_any", "read_own", "write_any", "write_own"]
+implies = { write_any = ["read_any"], write_own = ["read_own"] }
+own = { read_any = "read_own", write_any = "write_own" }
+methods = { "*" = ["read_any"] }
+public_only = "public-only"
+categories = { docker = "", vms = "" }
+
+[roles]
+tenant = "*:write_own"
+
+[policy]
+"""
+INSIDE = f"""{SERVER}
+[[group]]
+path = "/<where>/view"
+scopes = []
+public_only = "allow"
+"""
+OUTSIDE = f"""{SERVER}
+prefix = "/api"
+[[group]]
+path = "/"
+scopes = []
+"""
+OWNERS = {"docker/web": "alice", "docker/db": "alice", "docker/mail": "bob", "docker/a/b": "alice"}
+OUT = "resource_out_of_reach"
+loaded = functools.cache(Policy.loads)
+
+
+def routed(decorate: Decorate, views: Views, rule: str = "/<where>/view", **variables: Any) -> Any:
+    """A WSGI callable that gets the variables of its route as keywords."""
+
+    @decorate
+    def view(environ: dict[str, Any], start_response: Any, **found: Any) -> Any:
+        views.ran.append("view")
+        views.contexts.append(environ["scopeware"])
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"the view"]
+
+    routes = Map([Rule(rule, endpoint="view", defaults=variables or None)])
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        _, found = routes.bind_to_environ(environ).match()
+        return view(environ, start_response, **found)
+
+    return app
+
+
+ROUTED: dict[str, Callable[[Decorate, Views], Any]] = {
+    make.__name__: make
+    for make in (
+        routed,
+        flask_function,
+        flask_class,
+        bottle_function,
+        bottle_vendored,
+        falcon_responder,
+        django_function,
+        django_async,
+        django_class,
+        django_dispatch,
+        rest_framework,
+        pyramid_function,
+        pyramid_request_only,
+        pyramid_method,
+        pyramid_class,
+    )
+}
+
+
+@pytest.fixture(params=ROUTED)
+def about(request: Any, store: TokenStore, views: Views) -> Callable[..., Scopeware]:
+    """``about(decorate, policy, **options)``: the gate in front of an application of each framework, whose view gets
+    `where` from its route."""
+
+    def make(decorate: Decorate, policy: str = OUTSIDE, **options: Any) -> Scopeware:
+        options.setdefault("resource_owner", OWNERS.get)
+        return Scopeware(ROUTED[request.param](decorate, views), loaded(policy), store, **options)
+
+    return make
+
+
+@pytest.fixture
+def plainly(store: TokenStore, views: Views) -> Callable[..., Scopeware]:
+    """The same with a WSGI callable alone, for what is alike in all frameworks; `rule` and `variables` are its
+    route's."""
+
+    def make(decorate: Decorate, policy: str = OUTSIDE, rule: str = "/<where>/view", **options: Any) -> Scopeware:
+        options.setdefault("resource_owner", OWNERS.get)
+        app = routed(decorate, views, rule, **options.pop("variables", {}))
+        return Scopeware(app, loaded(policy), store, **options)
+
+    return make
+
+
+POLICIES = [pytest.param(OUTSIDE, id="outside of the prefix"), pytest.param(INSIDE, id="inside")]
+CASES = {
+    "docker:read_own": {"web": None, "mail": OUT, "missing": OUT},
+    "docker:read_any": {"web": None, "mail": None, "missing": None},
+    "docker:read_any@docker/web": {"web": None, "mail": OUT, "missing": OUT},
+    "docker:read_own@docker/mail": {"web": OUT, "mail": OUT},
+    "vms:read_any": {"web": "insufficient_scope", "missing": "insufficient_scope"},
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_guard_may_say_what_its_view_is_about(about: Any, views: Views, call: Any, issue: Any, policy: str) -> None:
+    """By the variables of the route, in whichever way the framework hands them over; what one may do there counts."""
+    gate = about(req_scopes("docker:read_any", resource="docker/<where>"), policy)
+    ran = 0
+    for scopes, codes in CASES.items():
+        headers = {"authorization": f"Bearer {issue(scopes)}"}
+        for name, code in codes.items():
+            reply = call(gate, "GET", f"/{name}/view", **headers)
+            assert (reply.status, reply.code) == (200 if code is None else 403, code), (scopes, name)
+            ran += code is None
+    assert call(gate, "GET", "/web/view").code == "token_required"
+    assert len(views.ran) == ran
+
+
+def test_a_variable_that_the_route_lacks_runs_no_view(about: Any, views: Views, call: Any, issue: Any) -> None:
+    """It is a mistake of whoever wrote the guard, and nobody passes by it."""
+    gate = about(req_scopes("docker:read_any", resource="docker/<name>"))
+    headers = {"authorization": f"Bearer {issue('docker:write_any')}"}
+    try:
+        status = call(gate, "GET", "/web/view", environ={"wsgi.errors": sys.stderr}, strict=False, **headers).status
+    except GuardError as error:
+        assert "`name`" in str(error)  # noqa: PT017
+        assert "`docker/<name>`" in str(error)  # noqa: PT017
+    else:
+        assert status == 500
+    assert views.ran == []
+
+
+def test_refusals_of_a_guard_look_the_same_whether_it_exists_or_not(about: Any, call: Any, issue: Any) -> None:
+    """To the byte."""
+    gate = about(req_scopes("docker:read_any", resource="docker/<where>"))
+    headers = {"authorization": f"Bearer {issue('docker:read_own')}"}
+    there, missing = (call(gate, "GET", f"/{name}/view", **headers) for name in ("mail", "missing"))
+    assert (there.status, there.headers, there.body) == (missing.status, missing.headers, missing.body)
+
+
+def test_refusals_of_a_guard_may_be_hidden(about: Any, views: Views, call: Any, issue: Any) -> None:
+    """Behind the application's own 404."""
+
+    def not_found(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("404 Not Found", [("Content-Type", "text/plain")])
+        return [b"nothing here"]
+
+    gate = about(req_scopes("docker:read_any", resource="docker/<where>"), not_found=not_found)
+    for scopes in ("docker:read_own", "docker:read_any@docker/web"):
+        reply = call(gate, "GET", "/mail/view", authorization=f"Bearer {issue(scopes)}")
+        assert (reply.status, reply.body, views.ran) == (404, b"nothing here", [])
+    assert call(gate, "GET", "/mail/view", authorization=f"Bearer {issue('vms:read_any')}").status == 403
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    ("scopes", "name", "possession"),
+    [
+        pytest.param("docker:read_own", "web", "own", id="one's own"),
+        pytest.param("docker:read_any", "web", "any", id="all"),
+        pytest.param("docker:read_any", "mail", "any", id="another's"),
+    ],
+)
+def test_the_view_is_told_whose_things_are_in_reach(
+    plainly: Any, views: Views, call: Any, issue: Any, policy: str, scopes: str, name: str, possession: str
+) -> None:
+    """As by the gate itself, inside of the prefix and outside."""
+    gate = plainly(req_scopes("docker:read_any", resource="docker/<where>"), policy)
+    assert call(gate, "GET", f"/{name}/view", authorization=f"Bearer {issue(scopes)}").status == 200
+    assert [context.possession for context in views.contexts] == [possession]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_guards_of_one_view_allow_what_all_of_them_do(
+    plainly: Any, views: Views, call: Any, issue: Any, policy: str
+) -> None:
+    """In whichever order: one's own for the one is one's own for both."""
+    first = req_scopes("docker:read_any", resource="docker/<where>")
+    second = req_scopes("vms:read_any", resource="docker/<where>")
+    token = issue_for(plainly(req_token, policy), issue, "docker:read_own,vms:read_any")
+    other = issue("docker:read_own,vms:read_own")
+    for decorate in (lambda view: first(second(view)), lambda view: second(first(view))):
+        gate = plainly(decorate, policy)
+        for secret in (token, other):
+            assert call(gate, "GET", "/web/view", authorization=f"Bearer {secret}").status == 200
+            assert call(gate, "GET", "/mail/view", authorization=f"Bearer {secret}").code == OUT
+    assert {context.possession for context in views.contexts} == {"own"}
+
+
+def issue_for(gate: Scopeware, issue: Any, scopes: str) -> str:
+    """A token of the gate's vocabulary, which its store speaks from now on."""
+    assert gate.policy.vocabulary.parse(scopes)
+    secret: str = issue(scopes)
+    return secret
+
+
+def test_what_a_guard_found_out_counts_where_the_view_asks_further(
+    plainly: Any, views: Views, call: Any, issue: Any
+) -> None:
+    """The rule of the path asks for nothing, so what is in reach is what the guard left: one's own."""
+    gate = plainly(req_scopes("docker:read_any", resource="docker/<where>"), INSIDE)
+    assert call(gate, "GET", "/web/view", authorization=f"Bearer {issue('docker:read_own')}").status == 200
+    [context] = views.contexts
+    assert context.possession == "own"
+    assert context.allows("docker/db", "docker:read_any")
+    assert not context.allows("docker/mail", "docker:read_any")
+    assert context.allows("docker/db")
+    assert not context.allows("docker/mail")
+
+
+BELOW = f"""{SERVER}
+[[group]]
+path = "/<where>/view"
+scopes = ["docker"]
+resource = "docker/<where>"
+[[group]]
+path = "/list/view"
+scopes = ["docker"]
+own = "filter"
+[[group]]
+path = "/role/view"
+scopes = []
+others = ["admin"]
+own = "filter"
+"""
+
+
+@pytest.mark.parametrize(
+    ("decorate", "scopes", "name", "code", "possession"),
+    [
+        pytest.param(req_token, "docker:read_own", "web", None, "own", id="someone, one's own"),
+        pytest.param(req_token, "docker:read_own", "mail", OUT, None, id="someone, another's"),
+        pytest.param(req_scopes("docker:read_any"), "docker:read_own", "web", None, "own", id="all, one's own"),
+        pytest.param(req_scopes("docker:read_any"), "docker:read_any", "mail", None, "any", id="all, another's"),
+        pytest.param(req_scopes("docker:read_own"), "docker:read_own", "web", None, "own", id="one's own, as such"),
+        pytest.param(
+            req_scopes("docker:write_any"), "docker:write_own", "web", None, "own", id="more than the rule asks for"
+        ),
+        pytest.param(
+            req_scopes("docker:write_any"),
+            "docker:read_any",
+            "web",
+            "insufficient_scope",
+            None,
+            id="more than there is",
+        ),
+        pytest.param(
+            req_scopes("docker:write_any"), "docker:read_any,docker:write_own", "mail", OUT, None, id="all to read only"
+        ),
+        pytest.param(
+            req_scopes("docker:write_any"),
+            "docker:read_any,docker:write_own",
+            "web",
+            None,
+            "own",
+            id="one's own to write",
+        ),
+        pytest.param(
+            req_scopes("vms:read_any"), "docker:read_own,vms:read_own", "web", None, "own", id="another category, too"
+        ),
+        pytest.param(
+            req_scopes("docker:read_any"),
+            "docker:read_own",
+            "list",
+            "insufficient_scope",
+            None,
+            id="all, where none is named",
+        ),
+        pytest.param(req_scopes("docker:read_own"), "docker:read_own", "list", None, "own", id="one's own in a list"),
+        pytest.param(req_scopes("docker:read_any"), "docker:read_any", "list", None, "any", id="all in a list"),
+        pytest.param(req_token, "docker:read_any", "role", None, "own", id="where the role decides"),
+        pytest.param(
+            req_scopes("docker:read_any"), "docker:read_any", "role", None, "own", id="all, where the role decides"
+        ),
+        pytest.param(
+            req_scopes("docker:read_any", resource="docker/<where>"),
+            "docker:read_own",
+            "web",
+            None,
+            "own",
+            id="what both are about",
+        ),
+        pytest.param(
+            req_scopes("docker:read_any", resource="<where>"),
+            "docker:read_own",
+            "web",
+            OUT,
+            None,
+            id="about something else",
+        ),
+    ],
+)
+def test_a_guard_asks_about_what_the_rule_is_about(
+    plainly: Any,
+    views: Views,
+    call: Any,
+    issue: Any,
+    decorate: Any,
+    scopes: str,
+    name: str,
+    code: str | None,
+    possession: str | None,
+) -> None:
+    """Where it does not say itself. It only ever takes away from what the rule allows."""
+    gate = plainly(decorate, BELOW)
+    assert call(gate, "GET", f"/{name}/view", authorization=f"Bearer {issue(scopes)}").code == code
+    assert [context.possession for context in views.contexts] == ([] if possession is None else [possession])
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "resource", "variables", "asked"),
+    [
+        pytest.param("/<owner>/<repo>", "/a/b", "<owner>/<repo>", {}, "a/b", id="two variables"),
+        pytest.param("/<owner>/<repo>", "/a/b", "<repo>/<owner>/<repo>", {}, "b/a/b", id="one of them twice"),
+        pytest.param("/<path:where>", "/a/b", "docker/<where>", {}, "docker/a/b", id="many segments"),
+        pytest.param("/<path:owner>/x/<repo>", "/a/b/x/c", "<owner>/<repo>", {}, "", id="many segments, and one"),
+        pytest.param("/<int:number>", "/007", "docker/<number>", {}, "docker/7", id="a number"),
+        pytest.param("/<where>", "/caf\xc3\xa9", "docker/<where>", {}, "docker/café", id="letters of all kinds"),
+        pytest.param("/<where>", "/a b", "docker/<where>", {}, "docker/a b", id="a space"),
+        pytest.param("/x", "/x", "docker/<where>", {"where": "web"}, "docker/web", id="a default of the route"),
+        pytest.param("/<where>", "/<where>", "docker/<where>", {}, "docker/<where>", id="what looks like a variable"),
+        pytest.param("/<where>", "/\\1", "docker/<where>", {}, "docker/\\1", id="what looks like a reference"),
+    ],
+)
+def test_the_template_is_filled_with_what_the_view_gets(
+    plainly: Any,
+    views: Views,
+    call: Any,
+    issue: Any,
+    rule: str,
+    path: str,
+    resource: str,
+    variables: dict[str, Any],
+    asked: str,
+) -> None:
+    """Once; and what could be read in two ways names nothing."""
+    seen: list[str] = []
+    gate = plainly(
+        req_scopes("docker:read_any", resource=resource),
+        f'{SERVER}prefix = "/api"\n[[group]]\npath = "/"\nscopes = []\n',
+        rule,
+        variables=variables,
+        resource_owner=seen.append,
+    )
+    reply = call(gate, "GET", path, authorization=f"Bearer {issue('docker:read_own')}")
+    assert (reply.code, seen, views.ran) == (OUT, [asked], [])
+
+
+def test_what_could_be_read_in_two_ways_is_in_no_bound_tokens_reach(
+    plainly: Any, views: Views, call: Any, issue: Any
+) -> None:
+    """`a/b` and `c`, or `a` and `b/c`: only who reaches everything reaches that."""
+    decorate = req_scopes("docker:read_any", resource="<owner>/<repo>")
+    gate = plainly(decorate, OUTSIDE, "/<path:owner>/x/<repo>")
+    for scopes, code in (
+        ("docker:read_any@a/b/c", OUT),
+        ("docker:read_any@a/*", OUT),
+        ("docker:read_own", OUT),
+        ("docker:read_any", None),
+    ):
+        assert call(gate, "GET", "/a/b/x/c", authorization=f"Bearer {issue(scopes)}").code == code
+    assert call(gate, "GET", "/a/x/c", authorization=f"Bearer {issue('docker:read_any@a/*')}").code is None
+
+
+def test_segments_that_pyramid_gives_as_such_are_what_they_are_in_the_path(
+    store: TokenStore, views: Views, call: Any, issue: Any
+) -> None:
+    """`*where` is a tuple there."""
+
+    @req_scopes("docker:read_any", resource="docker/<where>")
+    def view(request: Any) -> PyramidResponse:
+        views.ran.append("view")
+        return PyramidResponse("the view")
+
+    with Configurator() as config:
+        config.add_route("view", "/files/*where")
+        config.add_view(view, route_name="view")
+        app = config.make_wsgi_app()
+    gate = Scopeware(app, loaded(OUTSIDE), store, resource_owner=OWNERS.get)
+    headers = {"authorization": f"Bearer {issue('docker:read_own')}"}
+    assert call(gate, "GET", "/files/a/b", **headers).status == 200
+    assert call(gate, "GET", "/files/mail", **headers).code == OUT
+    assert views.ran == ["view"]
+
+
+def test_variables_without_names_are_none(store: TokenStore, views: Views, call: Any, issue: Any) -> None:
+    """Nobody knows which is which: the view does not run."""
+
+    @req_scopes("docker:read_any", resource="docker/<where>")
+    def view(request: Any, where: str) -> HttpResponse:
+        views.ran.append("view")
+        return HttpResponse("the view")
+
+    app = django_application([re_path(r"^([a-z]+)/view$", view)])
+    gate = Scopeware(app, loaded(OUTSIDE), store)
+    reply = call(
+        gate,
+        "GET",
+        "/web/view",
+        environ={"wsgi.errors": sys.stderr},
+        authorization=f"Bearer {issue('docker:read_any')}",
+    )
+    assert (reply.status, views.ran) == (500, [])
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("sessions", ["free", "role"])
+def test_sessions_are_held_to_what_they_are_held_to(
+    plainly: Any, call: Any, store: TokenStore, policy: str, sessions: str
+) -> None:
+    """To nothing, or to their role: there what is one's own counts for them as well."""
+    gate = plainly(
+        req_scopes("docker:write_any", resource="docker/<where>"),
+        policy,
+        identify=lambda environ: environ.get("HTTP_X_USER"),
+        sessions=sessions,
+    )
+    for name, role in (("alice", "tenant"), ("root", "admin"), ("vera", "viewer")):
+        store.add_owner(name, role=role)
+    free = sessions == "free"
+    for user, name, code in [
+        ("alice", "web", None),
+        ("alice", "mail", None if free else OUT),
+        ("root", "mail", None),
+        ("vera", "web", None if free else "insufficient_scope"),
+        ("unheard-of", "web", None if free else "insufficient_scope"),
+    ]:
+        assert call(gate, "GET", f"/{name}/view", x_user=user).code == code, (user, name)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("sessions", ["free", "role"])
+def test_a_store_that_is_away_is_a_503_for_sessions_too(
+    plainly: Any, views: Views, call: Any, store: TokenStore, sessions: str, policy: str
+) -> None:
+    """Where their role has to be asked for; elsewhere they do not need it."""
+    gate = plainly(req_token, policy, identify=lambda environ: "alice", sessions=sessions)
+    store.add_owner("alice")
+    assert call(gate, "GET", "/web/view").status == 200
+    store.close()
+    assert call(gate, "GET", "/web/view").status == (200 if sessions == "free" else 503)
+    assert len(views.ran) == (2 if sessions == "free" else 1)
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_an_optional_guard_may_be_about_something(
+    plainly: Any, views: Views, call: Any, issue: Any, optional: bool
+) -> None:
+    """Nobody passes, or not; a token has to reach it."""
+    gate = plainly(req_scopes("docker:read_any", resource="docker/<where>", optional=optional))
+    for name in ("web", "mail"):
+        assert call(gate, "GET", f"/{name}/view").status == (200 if optional else 401)
+    headers = {"authorization": f"Bearer {issue('docker:read_own')}"}
+    assert call(gate, "GET", "/mail/view", **headers).code == OUT
+    assert call(gate, "GET", "/web/view", **headers).code is None
+    assert len(views.ran) == (3 if optional else 1)
+
+
+def test_a_guard_about_something_asks_for_the_role_there(plainly: Any, call: Any, issue: Any) -> None:
+    """Where roles are given per resource."""
+    roles = {"docker/web": "tenant", "docker/mail": "user"}
+    gate = plainly(
+        req_scopes("docker:write_any", resource="docker/<where>"),
+        resource_role=lambda owner, resource: roles.get(resource),
+    )
+    secret = issue("docker:write_any")
+    codes = {
+        name: call(gate, "GET", f"/{name}/view", authorization=f"Bearer {secret}").code
+        for name in ("web", "mail", "missing")
+    }
+    assert codes == {"web": None, "mail": None, "missing": OUT}
+    roles["docker/mail"] = "tenant"
+    assert call(gate, "GET", "/mail/view", authorization=f"Bearer {secret}").code == OUT
+
+
+@pytest.mark.parametrize("owner", [7, b"alice", True, ["alice"], Account("alice")], ids=repr)
+def test_nonsense_about_an_owner_runs_no_view(plainly: Any, views: Views, call: Any, issue: Any, owner: Any) -> None:
+    """The server gets to see the error."""
+    gate = plainly(req_scopes("docker:read_any", resource="docker/<where>"), resource_owner=lambda resource: owner)
+    with pytest.raises(TypeError, match="resource_owner"):
+        call(gate, "GET", "/web/view", strict=False, authorization=f"Bearer {issue('docker:read_own')}")
+    assert views.ran == []
+
+
+ABOUT_ONE = f"""{SERVER}
+[[group]]
+path = "/<where>/view/<to>"
+scopes = ["docker"]
+resource = "docker/<where>"
+public_only = "check"
+"""
+
+
+def test_a_public_only_token_does_not_reach_what_is_private_by_a_guard_of_its_own(
+    plainly: Any, views: Views, call: Any, issue: Any
+) -> None:
+    """The policy has said that what its rule is about is public; what the guard is about is something else."""
+    gate = plainly(
+        req_scopes("docker:read_any", resource="docker/<to>"),
+        ABOUT_ONE,
+        "/<where>/view/<to>",
+        visibility=lambda environ, resource: "public" if resource == "docker/web" else "private",
+    )
+    headers = {"authorization": f"Bearer {issue('public-only,docker:read_any')}"}
+    assert call(gate, "GET", "/mail/view/web", **headers).code == "public_only"
+    assert call(gate, "GET", "/web/view/web", **headers).code is None
+    assert call(gate, "GET", "/web/view/mail", **headers).code == "public_only"
+    assert len(views.ran) == 1
+
+
+def test_in_report_mode_a_view_about_anothers_runs_and_is_told_to_show_ones_own(
+    plainly: Any, views: Views, call: Any, issue: Any, caplog: Any
+) -> None:
+    """And it is logged."""
+    gate = plainly(req_scopes("docker:read_any", resource="docker/<where>"), INSIDE, mode="report")
+    assert call(gate, "GET", "/mail/view", authorization=f"Bearer {issue('docker:read_own')}").status == 200
+    assert "would have refused GET `/mail/view` with 403 resource_out_of_reach" in caplog.text
+    assert [context.possession for context in views.contexts] == ["own"]
+
+
+# -- what a guarded view says of itself
+
+
+def test_a_guarded_view_says_what_it_asks_for() -> None:
+    """Outermost last, for whoever writes documents about it; an unguarded one says nothing."""
+
+    def view() -> None:
+        """What it does."""
+
+    once = req_token(view)
+    twice = req_scopes("read:user", optional=True)(req_scopes("write:issue", "read:misc", resource="<a>/<b>")(once))
+    assert once.__scopeware__ == (Guarded(),)
+    assert twice.__scopeware__ == (
+        Guarded(),
+        Guarded(("write:issue", "read:misc"), resource="<a>/<b>"),
+        Guarded(("read:user",), optional=True),
+    )
+    assert req_token(accept="session")(view).__scopeware__ == (Guarded(accept="session"),)
+    assert not hasattr(view, "__scopeware__")
+
+
+def test_what_cannot_tell_its_signature_can_be_guarded() -> None:
+    """Such as what is written in C."""
+    guarded = req_scopes("read:user")(dict)
+    assert guarded.__scopeware__ == (Guarded(("read:user",)),)
+    with pytest.raises(GuardError, match="outside of a request"):
+        guarded()

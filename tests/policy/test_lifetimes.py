@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from scopeware.errors import ConfigurationError
 from scopeware.policy import Group, Lifetimes, Policy
+from scopeware.scopes import Vocabulary
+from scopeware.tokens import TokenRefused, TokenStore
+from scopeware.tokens.minting import Terms, mint, read_expiry
 
 GROUP = '[[group]]\npath = "/"\nscopes = []\n'
 DAY = timedelta(days=1)
@@ -85,6 +88,23 @@ def test_a_policy_file_says_how_long_tokens_live() -> None:
         pytest.param("presets = [7]", "presets", "a list of strings", id="a list of numbers"),
         pytest.param('presets = ["7d", "a week"]', "presets", "`a week` is no length of time", id="words in the list"),
         pytest.param('presets = ["0d"]', "presets", "`0d` is no length of time", id="none at all in the list"),
+        pytest.param(
+            'min_lifetime = "2d"\nmax_lifetime = "1d"',
+            "max_lifetime",
+            "no less than min_lifetime, 2d",
+            id="turned around",
+        ),
+        pytest.param(
+            'min_lifetime = "2d"\ndefault_lifetime = "47h"',
+            "default_lifetime",
+            "no less than min_lifetime, 2d",
+            id="a default below the shortest",
+        ),
+        pytest.param('min_lifetime = "0d"', "min_lifetime", "`0d` is no length of time", id="a shortest of nothing"),
+        pytest.param(
+            "min_lifetime = 1", "min_lifetime", 'a length of time such as "30d"', id="a number for the shortest"
+        ),
+        pytest.param('min_lifetme = "1d"', "min_lifetme", "did you mean `min_lifetime`", id="another unknown key"),
         pytest.param('max_lifetme = "1d"', "max_lifetme", "did you mean `max_lifetime`", id="unknown key"),
     ],
 )
@@ -110,6 +130,8 @@ def test_the_table_is_a_table() -> None:
         pytest.param({"max_lifetime": -DAY}, id="a negative longest"),
         pytest.param({"default_lifetime": timedelta(0)}, id="no default"),
         pytest.param({"default_lifetime": -DAY, "max_lifetime": DAY}, id="a negative default"),
+        pytest.param({"min_lifetime": timedelta(0)}, id="no shortest"),
+        pytest.param({"min_lifetime": -DAY}, id="a negative shortest"),
     ],
 )
 def test_a_length_that_is_over_at_once_is_refused_in_python_too(values: dict[str, Any]) -> None:
@@ -126,3 +148,159 @@ def test_lifetimes_are_values() -> None:
     assert Lifetimes(max_lifetime=DAY) != Lifetimes(max_lifetime=2 * DAY)
     with pytest.raises(AttributeError):
         Lifetimes().max_lifetime = DAY  # type: ignore[misc]
+
+
+# -- the shortest
+
+
+@pytest.mark.parametrize(
+    ("table", "choices"),
+    [
+        pytest.param('min_lifetime = "30d"', ("30d", "60d", "90d", "365d"), id="none below the shortest"),
+        pytest.param('min_lifetime = "31d"', ("60d", "90d", "365d"), id="nor just below"),
+        pytest.param('min_lifetime = "30d"\nmax_lifetime = "60d"', ("30d", "60d"), id="between both"),
+        pytest.param('min_lifetime = "30d"\nmax_lifetime = "30d"', ("30d",), id="one length only"),
+        pytest.param('min_lifetime = "2y"', (), id="all below"),
+    ],
+)
+def test_the_choices_are_no_shorter_than_the_shortest(table: str, choices: tuple[str, ...]) -> None:
+    """What would be refused is not offered."""
+    assert loaded(table).choices == choices
+
+
+def test_a_shortest_lifetime_leaves_the_rest_as_it_was() -> None:
+    """It sets no default, and no end: a token that lives for ever lives long enough."""
+    shortest = loaded('min_lifetime = "1d"')
+    assert shortest == Lifetimes(min_lifetime=DAY)
+    assert (shortest.default, shortest.may_be_endless) == (None, True)
+    assert loaded('min_lifetime = "1d"\ndefault_lifetime = "24h"').default == DAY
+    assert loaded('min_lifetime = "1d"\nmax_lifetime = "2d"').default == 2 * DAY
+    assert Lifetimes(min_lifetime=DAY, max_lifetime=DAY).default == DAY
+
+
+NOW = 1_800_000_000.75
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(NOW + seconds, UTC)
+
+
+@pytest.mark.parametrize(
+    ("asked", "fine"),
+    [
+        pytest.param({"expires_in": "1d"}, True, id="just so"),
+        pytest.param({"expires_in": "24h"}, True, id="in other words"),
+        pytest.param({"expires_in": DAY - timedelta(seconds=1)}, True, id="a second less, for slow clients"),
+        pytest.param({"expires_in": DAY - timedelta(seconds=2)}, False, id="two seconds less"),
+        pytest.param({"expires_in": "23h"}, False, id="an hour less"),
+        pytest.param({"expires_in": "1s"}, False, id="nearly at once"),
+        pytest.param({"expires_in": "never"}, True, id="never"),
+        pytest.param({}, True, id="nothing said"),
+        pytest.param({"expires_at": at(86_400)}, True, id="a moment just so"),
+        pytest.param({"expires_at": at(86_399.5)}, True, id="a moment a little too near, for slow clients"),
+        pytest.param({"expires_at": at(86_390)}, False, id="a moment too near"),
+        pytest.param({"expires_at": at(10**6)}, True, id="a moment far away"),
+    ],
+)
+def test_what_is_asked_for_is_no_shorter_than_the_shortest(asked: dict[str, Any], fine: bool) -> None:
+    """The refusal says what was asked in which field, and what is allowed."""
+    terms = {"expires_in": None, "expires_at": None} | asked
+    if fine:
+        expiry = read_expiry(NOW, **terms, lifetimes=Lifetimes(min_lifetime=DAY))
+        assert expiry is None or expiry >= NOW + 86_399
+        return
+    assert read_expiry(NOW, **terms, lifetimes=Lifetimes(min_lifetime=timedelta(seconds=1)))
+    with pytest.raises(TokenRefused, match="the expiry is too near: 1d from now at the earliest") as caught:
+        read_expiry(NOW, **terms, lifetimes=Lifetimes(min_lifetime=DAY))
+    assert caught.value.field == next(iter(asked))
+
+
+def test_what_is_past_is_called_past() -> None:
+    """Not too near."""
+    with pytest.raises(TokenRefused, match="the expiry is past"):
+        read_expiry(NOW, None, at(-1), Lifetimes(min_lifetime=DAY))
+
+
+def test_where_shortest_and_longest_are_the_same_only_that_length_is_left() -> None:
+    """With the tolerance that both of them have."""
+    only = Lifetimes(min_lifetime=30 * DAY, max_lifetime=30 * DAY)
+    assert read_expiry(NOW, None, None, only) == read_expiry(NOW, "30d", None, only)
+    for asked, problem in (("29d", "too near"), ("31d", "too far away"), ("never", "has to expire")):
+        with pytest.raises(TokenRefused, match=problem):
+            read_expiry(NOW, asked, None, only)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expiry"),
+    [
+        pytest.param(None, NOW + 3600, id="nothing said"),
+        pytest.param("1h", None, id="as long as the parent, but in so many words"),
+        pytest.param("1d", None, id="beyond the parent"),
+    ],
+)
+def test_a_token_made_with_one_that_ends_soon_ends_with_it(asked: str | None, expiry: float | None) -> None:
+    """What was not asked for is as there, however short; what is asked for has to be long enough, and cannot."""
+    scopes = Vocabulary.builtin("gitea").parse("read:user")
+    parent = Terms(scopes, (), int(NOW + 3600))
+    lifetimes = Lifetimes(min_lifetime=DAY)
+    if expiry is None:
+        with pytest.raises(TokenRefused) as caught:
+            mint(scopes, None, asked, None, now=NOW, lifetimes=lifetimes, outer=parent)
+        assert caught.value.field in ("expires_in", "expires_at")
+    else:
+        made = mint(scopes, None, asked, None, now=NOW, lifetimes=lifetimes, outer=parent)
+        assert made.expires_at == int(expiry)
+
+
+@pytest.fixture
+def patient(tmp_path: Any) -> Any:
+    """A store whose tokens live a day at least."""
+    made = TokenStore.connect(f"sqlite:///{tmp_path}/tokens.db", lifetimes=Lifetimes(min_lifetime=DAY))
+    yield made
+    made.close()
+
+
+def left(token: Any) -> timedelta:
+    """How long it works on, to the nearest minute."""
+    return timedelta(minutes=round((token.expires_at - datetime.now(UTC)).total_seconds() / 60))
+
+
+def test_a_store_issues_no_token_for_less(patient: TokenStore) -> None:
+    """And none is made by trying."""
+    with pytest.raises(TokenRefused, match="1d from now at the earliest"):
+        patient.issue(owner="alice", name="ci", scopes="read:user", expires_in="1h")
+    assert patient.list() == []
+    assert left(patient.issue(owner="alice", name="ci", scopes="read:user", expires_in="1d").token) == DAY
+    assert patient.issue(owner="alice", name="more", scopes="read:user").token.expires_at is None
+
+
+def test_a_token_that_takes_the_place_of_another_lives_long_enough_or_as_long_as_that_one(patient: TokenStore) -> None:
+    """The time in which the old one works on may be short: no token is made for it."""
+    token = patient.issue(owner="alice", name="ci", scopes="read:user", expires_in="2d").token
+    with pytest.raises(TokenRefused, match="1d from now at the earliest") as caught:
+        patient.rotate(token.id, expires_in="23h")
+    assert caught.value.field == "expires_in"
+    assert patient.show(token.id).status == "live"
+    longer = patient.rotate(token.id, expires_in="25h", grace="1m").token
+    assert (left(longer), left(patient.show(token.id))) == (timedelta(hours=25), timedelta(minutes=1))
+    ending = patient.edit(longer.id, expires_in="1h")
+    assert left(patient.rotate(ending.id).token) == timedelta(hours=1)
+
+
+def test_a_token_may_be_made_to_end_sooner_than_that(patient: TokenStore) -> None:
+    """Less is always possible; and the other limits hold."""
+    token = patient.issue(owner="alice", name="ci", scopes="read:user", expires_in="2d").token
+    assert left(patient.edit(token.id, expires_in="5m")) == timedelta(minutes=5)
+    soon = datetime.now(UTC) + timedelta(minutes=2)
+    assert left(patient.edit(token.id, expires_at=soon)) == timedelta(minutes=2)
+    with pytest.raises(TokenRefused):
+        patient.edit(token.id, expires_in="2d")
+
+
+def test_a_store_takes_the_shortest_lifetime_from_its_policy(store: TokenStore) -> None:
+    """As it takes the others."""
+    policy = Policy.loads(f'[tokens]\nmin_lifetime = "1d"\n{GROUP}')
+    assert store.issue(owner="alice", name="before", scopes="read:user", expires_in="1h")
+    store.use(policy.vocabulary, policy.roles, "swt", policy.lifetimes)
+    with pytest.raises(TokenRefused, match="too near"):
+        store.issue(owner="alice", name="after", scopes="read:user", expires_in="1h")

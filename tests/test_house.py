@@ -55,6 +55,8 @@ NAMED = {
     "cli/output.py": {"gitea"},
     "cli/scopes.py": {"gitea"},
     "cli/demo.py": {"gitea"},
+    "cli/migrate.py": {"gitea"},
+    "migration/mapping.py": {"gitea"},
 }
 
 

@@ -16,6 +16,7 @@ from .audit import audit
 from .db import db
 from .demo import demo
 from .explain import explain
+from .migrate import migrate
 from .output import FINE, OUT_OF_REACH, WRONG
 from .owner import owner
 from .run import run
@@ -41,7 +42,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, run, token, owner, scopes, explain, audit, db):
+for command in (demo, run, token, owner, scopes, explain, migrate, audit, db):
     cli.add_command(command)
 
 

@@ -115,7 +115,7 @@ def print_json(data: object) -> None:
     click.echo(json.dumps(data, indent=2, default=_plain, ensure_ascii=False))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, err: bool = False) -> None:
     """Print rows for people, verbatim but for what a terminal would obey."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
@@ -126,7 +126,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     width = None if sys.stdout.isatty() else 1_000_000
     buffer = io.StringIO()
     Console(file=buffer, width=width, force_terminal=sys.stdout.isatty(), emoji=False).print(table)
-    click.echo("\n".join(line.rstrip() for line in buffer.getvalue().splitlines()))
+    click.echo("\n".join(line.rstrip() for line in buffer.getvalue().splitlines()), err=err)
 
 
 def text(value: object) -> str:

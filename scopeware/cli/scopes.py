@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ..migration import Mapping
+from ..migration.formats import FORMATS, Format
 from ..scopes import Vocabulary, notation
 from ..text import quoted
 from .output import json_option, load_policy, policy_option, print_json, print_table
@@ -77,6 +79,26 @@ def format_(text: tuple[str, ...], spelled: str, lenient: bool, policy: str | No
     for word in read.unknown:
         click.echo(f"left out: {quoted(word)}", err=True)
     click.echo(written)
+
+
+@scopes.command()
+@click.argument("text", metavar="SCOPES...", nargs=-1, required=True)
+@click.option("--mapping", metavar="NAME", required=True, help="A TOML file, or the name of one that ships.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="comma", show_default=True)
+@json_option
+def convert(text: tuple[str, ...], mapping: str, form: Format, as_json: bool) -> None:
+    """Print what old scopes become, one line per TEXT.
+
+    \b
+    scopeware scopes convert --mapping gitea-1.19 repo,user:follow    prints write:repository,write:user
+    """
+    known = Mapping.named(mapping)
+    converted = [known.convert(words, form) for words in text]
+    if as_json:
+        print_json([{"input": words, "scopes": new} for words, new in zip(text, converted, strict=True)])
+    else:
+        for new in converted:
+            click.echo(new)
 
 
 def _vocabulary(path: str | None) -> Vocabulary:

@@ -144,6 +144,10 @@ class ScopeSet:
         """This set, good for public resources only."""
         return ScopeSet(self.vocabulary, self._granted, True, self._bound.items())
 
+    def without_restriction(self) -> ScopeSet:
+        """This set, good for what is not public, too."""
+        return ScopeSet(self.vocabulary, self._granted, False, self._bound.items())
+
     @property
     def granted_words(self) -> int:
         """The words that were granted, anywhere, as bits of :meth:`Vocabulary.word_bits`."""

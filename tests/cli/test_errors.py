@@ -26,7 +26,7 @@ class TestUsage:
             ("token list --ownr x", "'--owner'"),
             ("token create", "Missing option '--owner'"),
             ("token create --owner a", "Missing option '--name'"),
-            ("token create --owner a --name b", "Missing option '--scopes'"),
+            ("token create --owner a --name b", "say what it may do: --scopes, or --preset"),
             ("token create --owner", "'--owner' requires an argument"),
             ("token list x", "unexpected extra argument (x)"),
             ("token show", "Missing argument 'TOKEN_ID'"),
@@ -135,6 +135,7 @@ USES_A_POLICY = [
     ("owner", "enable", "x", "--policy"),
     ("scopes", "list", "--policy"),
     ("scopes", "normalize", "all", "--policy"),
+    ("scopes", "format", "all", "--policy"),
     ("run", "nothing:app", "--policy"),
 ]
 
@@ -251,7 +252,7 @@ USES_A_DATABASE = [
     ("db", "upgrade"),
     ("db", "status"),
 ]
-ELSEWHERE = {("run",), ("explain",)}
+ELSEWHERE = {("run",), ("explain",), *(("migrate", name) for name in ("plan", "apply", "undo", "status"))}
 """What needs more than a database to be tried."""
 
 

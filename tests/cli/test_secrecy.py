@@ -27,6 +27,11 @@ SILENT = {
     ("owner", "enable"): ("alice",),
     ("scopes", "list"): (),
     ("scopes", "normalize"): ("all",),
+    ("scopes", "format"): ("all",),
+    ("scopes", "convert"): ("--mapping", "gitea-1.19", "repo"),
+    ("migrate", "plan"): ("--mapping", "gitea-1.19"),
+    ("migrate", "apply"): ("--mapping", "gitea-1.19", "--yes"),
+    ("migrate", "status"): (),
     ("explain",): (GITEA, "GET", "/api/v1/user", "--token", "1"),
     ("audit", "list"): (),
     ("audit", "export"): (),
@@ -34,8 +39,8 @@ SILENT = {
     ("db", "upgrade"): (),
     ("db", "status"): (),
 }
-ENDLESS = {("run",), ("demo",), ("audit", "tail")}
-"""What is tried where it is started; a demo prints the secrets of its own tokens, for they are to be used."""
+ENDLESS = {("run",), ("demo",), ("audit", "tail"), ("migrate", "undo")}
+"""What is tried where it is started, or after something else; a demo prints the secrets of its own tokens, for they are to be used."""
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from ..migration.formats import FORMATS, Format
 from ..migration.plan import Kind, Line, Plan
 from ..migration.plan import plan as make_plan
 from ..migration.report import as_data, as_page, as_sql
-from ..migration.run import CHUNK, Run, apply, runs, undo
+from ..migration.run import Run, apply, runs, undo
 from ..text import printable, quoted
 from .output import DENIED, FINE, Command, database_option, json_option, print_json, print_table
 
@@ -161,7 +161,7 @@ def apply_(
         if made.changed and not yes:
             _print_plan(made, everything=False, err=True)
             _ask(f"convert {made.changed:,} rows of {table}.{column}?")
-        with _progress("converting", made.rows) as progress:
+        with _progress("converting", made.rows + sum(made.others.values())) as progress:
             applied = apply(opened, Mapping.named(mapping), form, progress)
     if as_json:
         print_json({"run": applied.run, "rows": applied.rows, "resumed": applied.resumed})
@@ -186,8 +186,10 @@ def undo_(
     """Take a conversion back: rows that still hold what it wrote get what they held before."""
     with _column(database, table, column, key, where) as opened:
         with opened.answering():
-            known = [run for run in runs(opened) if (run.table, run.column) == (table, column)]
-        rows = next((run.rows for run in reversed(known) if run.id == run_id or run_id is None), 0)
+            known = [
+                run for run in runs(opened) if (run.table, run.column) == (table, column) and run.state != "undone"
+            ]
+        rows = next((run.rows for run in reversed(known) if run_id in (run.id, None)), 0)
         if rows and not yes:
             _ask(f"restore up to {rows:,} rows of {table}.{column}?")
         with _progress("restoring", rows) as progress:
@@ -203,12 +205,18 @@ def undo_(
 
 
 @migrate.command()
-@_place_options
+@click.option("--table", help="Only those of this one.")
+@click.option("--column", help="Only those of this one.")
+@database_option
 @json_option
-def status(database: str, table: str, column: str, key: str, where: str, as_json: bool) -> None:
+def status(database: str, table: str | None, column: str | None, as_json: bool) -> None:
     """List the conversions of this database: which, when, by whom, how far."""
-    with _column(database, table, column, key, where) as opened, opened.answering():
-        known = runs(opened)
+    opened = Column(database, None)
+    try:
+        with opened.answering():
+            known = [run for run in runs(opened) if table in (None, run.table) and column in (None, run.column)]
+    finally:
+        opened.close()
     if as_json:
         print_json([_as_dict(run) for run in known])
     elif known:
@@ -262,7 +270,7 @@ def _planned(
 
 
 def _ask(question: str) -> None:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError(f"{question} Nobody is there to answer; say --yes")
     if not click.confirm(question, err=True):
         raise click.Abort
@@ -282,7 +290,7 @@ def _progress(what: str, rows: int) -> Iterator[Callable[[int], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=max(rows, CHUNK))
+        task = bar.add_task(what, total=rows)
         yield lambda done: bar.advance(task, done)
 
 

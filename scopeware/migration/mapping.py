@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.resources
 import os
 import tomllib
@@ -245,6 +246,13 @@ class Mapping:
             public=base.public,
             about=base.about,
         )
+
+    @property
+    def digest(self) -> str:
+        """What tells it from another mapping of the same name."""
+        table = sorted((word, scopes.as_granted) for word, scopes in self._table.items())
+        parts = (table, self.old.words, self.adjust, self.access, sorted(self.public.items()), self.target.scopes)
+        return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     # -- converting
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..text import printable
 from .access import Reached
 from .column import Column
 from .plan import Line, Plan
@@ -58,15 +59,16 @@ def as_sql(plan: Plan, column: Column) -> str:
     changes = [(line.old, line.new) for line in plan.lines if line.new is not None and line.is_changed]
     if not changes:
         return f"-- nothing to convert in {table}.{name}\n"
-    copy = column.quoted("scopeware_scopes_before")
+    copy, text = column.quoted("scopeware_scopes_before"), column.text(table)
     texts = ",\n  ".join(column.literal(old) for old, _ in changes)
     cases = "\n  ".join(f"WHEN {column.literal(old)} THEN {column.literal(new)}" for old, new in changes)
-    where = f"{name} IN (\n  {texts}\n)"
+    where = f"{column.condition(table)} AND {text} IN (\n  {texts}\n)"
+    what = printable(f"{plan.table}.{plan.column} by {plan.mapping}: {plan.changed} rows, {len(changes)} texts")
     return (
-        f"-- {plan.table}.{plan.column} by {plan.mapping}: {plan.changed} rows, {len(changes)} texts\n"
+        f"-- {what}\n"
         f"BEGIN;\n"
         f"CREATE TABLE {copy} AS SELECT {key}, {name} FROM {table} WHERE {where};\n"
-        f"UPDATE {table} SET {name} = CASE {name}\n  {cases}\n  ELSE {name} END WHERE {where};\n"
+        f"UPDATE {table} SET {name} = CASE {text}\n  {cases}\n  ELSE {name} END WHERE {where};\n"
         f"COMMIT;\n"
         f"-- to take it back:\n"
         f"-- UPDATE {table} SET {name} = (SELECT b.{name} FROM {copy} b WHERE b.{key} = {table}.{key})\n"

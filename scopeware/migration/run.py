@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import itertools
+import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,9 +12,11 @@ from datetime import UTC, datetime
 from time import time
 from typing import Any, Literal, final
 
+import peewee
+
 from ..errors import ConfigurationError
 from ..text import quoted
-from .column import Column
+from .column import Column, Place
 from .formats import Format
 from .mapping import Mapping
 
@@ -22,7 +26,8 @@ STRINGS = "scopeware_migrate_string"
 JOURNAL = "scopeware_migrate_row_{}"
 CHUNK = 20_000
 _MOST_PASSES = 20
-_DEADLOCKS = (1205, 1213)
+_CONFLICTS = {1205, 1213, "40001", "40P01"}
+"""What MariaDB and PostgreSQL say when they break a transaction off for another's sake."""
 
 State = Literal["unfinished", "done", "undone"]
 Progress = Callable[[int], None]
@@ -47,6 +52,7 @@ class Run:
     key: str
     where: str
     mapping: str
+    digest: str
     form: str
     who: str
     started_at: datetime
@@ -106,7 +112,7 @@ def apply(column: Column, mapping: Mapping, form: Format = "comma", progress: Pr
     """
     with column.answering(), column.alone():
         changes = changing(column, mapping, form)
-        _make_tables(column)
+        _again(column, lambda: _make_tables(column))
         unfinished = [run for run in runs(column) if run.state == "unfinished" and _is_of(run, column, mapping, form)]
         if not changes and not unfinished:
             return Applied(None, 0)
@@ -128,7 +134,14 @@ def changing(column: Column, mapping: Mapping, form: Format) -> dict[str, str]:
 
     :raises TooLong: one of those does not fit.
     """
-    changes = {text: new for text in column.texts() if (new := mapping.convert(text, form)) != text}
+    changes = {}
+    for text in column.texts():
+        try:
+            new = mapping.convert(text, form)
+        except ConfigurationError:
+            continue  # what cannot be read is left as it is
+        if new != text:
+            changes[text] = new
     long = [new for new in changes.values() if not column.fits(new)]
     if long:
         raise TooLong(
@@ -172,15 +185,15 @@ def runs(column: Column) -> list[Run]:
     if not column.has_table(RUNS):
         return []
     found = column.all(
-        "SELECT id, table_name, column_name, key_name, where_sql, mapping, form, who, started_at, finished_at, "
-        f"undone_at FROM {RUNS} ORDER BY id"
+        "SELECT id, table_name, column_name, key_name, where_sql, mapping, digest, form, who, started_at, "
+        f"finished_at, undone_at FROM {RUNS} ORDER BY id"
     )
     made = []
     for row in found:
         journal = JOURNAL.format(row[0])
         count = column.first(f"SELECT COUNT(*) FROM {journal}") if column.has_table(journal) else None
-        times = [None if at is None else datetime.fromtimestamp(at, UTC) for at in row[8:]]
-        values: list[Any] = [*row[:8], *times, count[0] if count else 0]
+        times = [None if at is None else datetime.fromtimestamp(at, UTC) for at in row[9:]]
+        values: list[Any] = [*row[:9], *times, count[0] if count else 0]
         made.append(Run(*values))
     return made
 
@@ -188,13 +201,14 @@ def runs(column: Column) -> list[Run]:
 # -- tables of our own
 
 
-def _make_tables(column: Column) -> None:
+def _make_tables(column: Column) -> int:
     number = "INTEGER PRIMARY KEY" if column.kind == "sqlite" else "INTEGER NOT NULL PRIMARY KEY"
     text = {"sqlite": "TEXT", "postgres": "TEXT", "mariadb": "LONGTEXT"}[column.kind]
     options = " DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_nopad_bin" if column.kind == "mariadb" else ""
     column.run(
         f"CREATE TABLE IF NOT EXISTS {RUNS} (id {number}, table_name {text} NOT NULL, column_name {text} NOT NULL, "
-        f"key_name {text} NOT NULL, where_sql {text} NOT NULL, mapping {text} NOT NULL, form {text} NOT NULL, "
+        f"key_name {text} NOT NULL, where_sql {text} NOT NULL, mapping {text} NOT NULL, digest {text} NOT NULL, "
+        f"form {text} NOT NULL, "
         f"who {text} NOT NULL, started_at BIGINT NOT NULL, finished_at BIGINT, undone_at BIGINT){options}"
     )
     index = ", KEY sw_old (sw_run, sw_old(180))" if column.kind == "mariadb" else ""
@@ -205,28 +219,40 @@ def _make_tables(column: Column) -> None:
     )
     if column.kind == "sqlite":
         column.run(f"CREATE UNIQUE INDEX IF NOT EXISTS {STRINGS}_old ON {STRINGS} (sw_run, sw_old)")
+    return 0
 
 
 def _begin(column: Column, mapping: Mapping, form: Format) -> int:
     place = column.place
-    with column.transaction():
-        (run_id,) = column.first(f"SELECT COALESCE(MAX(id), 0) + 1 FROM {RUNS}") or (1,)
-        column.run(
-            f"INSERT INTO {RUNS} (id, table_name, column_name, key_name, where_sql, mapping, form, who, started_at) "
-            "VALUES (\0, \0, \0, \0, \0, \0, \0, \0, \0)",
-            (
-                run_id,
-                place.table,
-                place.column,
-                column.key_name,
-                place.where,
-                mapping.name,
-                form,
-                f"{getpass.getuser()}@{socket.gethostname()}",
-                int(time()),
-            ),
-        )
+    return _again(column, lambda: _insert_run(column, place, mapping, form))
+
+
+def _insert_run(column: Column, place: Place, mapping: Mapping, form: Format) -> int:
+    (run_id,) = column.first(f"SELECT COALESCE(MAX(id), 0) + 1 FROM {RUNS}") or (1,)
+    column.run(
+        f"INSERT INTO {RUNS} (id, table_name, column_name, key_name, where_sql, mapping, digest, form, who, "
+        "started_at) VALUES (\0, \0, \0, \0, \0, \0, \0, \0, \0, \0)",
+        (
+            run_id,
+            place.table,
+            place.column,
+            column.key_name,
+            place.where,
+            mapping.name,
+            mapping.digest,
+            form,
+            f"{_user()}@{socket.gethostname()}",
+            int(time()),
+        ),
+    )
     return int(run_id)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _make_journal(column: Column, run_id: int) -> None:
@@ -235,35 +261,40 @@ def _make_journal(column: Column, run_id: int) -> None:
         return
     if column.kind == "sqlite":
         # PERF: one tree instead of a table and an index. A key that is the row's number is one here, too.
-        is_number = column.key_type.upper() == "INTEGER"
+        is_number = column.is_row_number
         options = "" if is_number else " WITHOUT ROWID"
         key_type = "INTEGER" if is_number else ""
         column.run(f"CREATE TABLE {journal} (k {key_type} NOT NULL PRIMARY KEY, s INTEGER NOT NULL){options}")
         return
-    options = " DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_nopad_bin" if column.kind == "mariadb" else ""
-    # The type of the key is that of theirs, whatever it is.
-    column.run(
-        f"CREATE TABLE {journal}{options} AS SELECT {column.key('t')} AS k, 0 AS s FROM {column.table} t WHERE 1 = 0"
-    )
-    column.run(f"CREATE UNIQUE INDEX {journal}_k ON {journal} (k)")
+    # The type of the key is that of theirs, whatever it is. The index comes with the table, or with it none.
+    picked = f"SELECT {column.key('t')} AS k, 0 AS s FROM {column.table} t WHERE 1 = 0"
+    if column.kind == "mariadb":
+        options = "DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_nopad_bin"
+        column.run(f"CREATE TABLE {journal} (UNIQUE KEY (k)) {options} AS {picked}")
+        return
+    with column.transaction():
+        column.run(f"CREATE TABLE {journal} AS {picked}")
+        column.run(f"CREATE UNIQUE INDEX {journal}_k ON {journal} (k)")
 
 
 def _is_of(run: Run, column: Column, mapping: Mapping, form: Format) -> bool:
     place = column.place
-    theirs = (run.table, run.column, run.key, run.where, run.mapping, run.form)
-    return theirs == (place.table, place.column, column.key_name, place.where, mapping.name, form)
+    theirs = (run.table, run.column, run.key, run.where, run.mapping, run.digest, run.form)
+    return theirs == (place.table, place.column, column.key_name, place.where, mapping.name, mapping.digest, form)
 
 
 def _know(column: Column, run_id: int, changes: dict[str, str]) -> None:
     """Write down what becomes of texts."""
     _make_journal(column, run_id)
     with column.transaction():
-        known = {text for (text,) in column.all(f"SELECT sw_old FROM {STRINGS} WHERE sw_run = \0", (run_id,))}
-        for number, (old, new) in enumerate(sorted(changes.items()), len(known) + 1):
+        rows = column.all(f"SELECT sw_old, sw_no FROM {STRINGS} WHERE sw_run = \0", (run_id,))
+        known = {text for text, _ in rows}
+        numbers = itertools.count(max((number for _, number in rows), default=0) + 1)
+        for old, new in sorted(changes.items()):
             if old not in known:
                 column.run(
                     f"INSERT INTO {STRINGS} (sw_run, sw_no, sw_old, sw_new) VALUES (\0, \0, \0, \0)",
-                    (run_id, number, old, new),
+                    (run_id, next(numbers), old, new),
                 )
     if column.kind == "postgres":
         column.run(f"ANALYZE {STRINGS}")
@@ -286,9 +317,14 @@ def _pass(column: Column, run_id: int, progress: Progress) -> int:
             bounds += f" AND {column.key('t')} <= \0"
             values.append(last)
         total += _again(column, lambda: _convert(column, run_id, bounds, tuple(values)))  # noqa: B023
-        progress(CHUNK)
+        progress(CHUNK if last is not None else _count(column, bounds, tuple(values)))
         if last is None:
             return total
+
+
+def _count(column: Column, bounds: str, values: tuple[object, ...]) -> int:
+    (count,) = column.first(f"SELECT COUNT(*) FROM {column.table} t WHERE 1 = 1{bounds}", values) or (0,)
+    return int(count)
 
 
 def _next_key(column: Column, source: str, key: str, after: object, count: int) -> Any:
@@ -299,13 +335,16 @@ def _next_key(column: Column, source: str, key: str, after: object, count: int) 
 
 
 def _again(column: Column, work: Callable[[], int]) -> int:
-    """Work in a transaction, once more where MariaDB broke it off for another's sake."""
+    """Work in a transaction, once more where it was broken off for another's sake."""
     for attempt in range(5):
         try:
             with column.transaction():
                 return work()
         except Exception as error:
-            if attempt == 4 or not error.args or error.args[0] not in _DEADLOCKS:
+            cause = error.__cause__ or error.__context__
+            marks = {*error.args[:1], getattr(error, "sqlstate", None), getattr(cause, "sqlstate", None)}
+            taken = isinstance(error, peewee.IntegrityError)  # the number of a run, by somebody else at once
+            if attempt == 4 or not (taken or marks & _CONFLICTS):
                 raise
     raise AssertionError("unreachable")
 
@@ -328,8 +367,10 @@ def _convert(column: Column, run_id: int, bounds: str, values: tuple[object, ...
             f"FROM {column.table} t JOIN {STRINGS} m ON {joined} WHERE {where}",
             values,
         )
+        # By the journal: what is changed is written down, whatever their condition says the second time.
         return column.run(
-            f"UPDATE {column.table} AS t SET {name} = m.sw_new FROM {STRINGS} m WHERE {joined} AND {where}",
+            f"UPDATE {column.table} AS t SET {name} = m.sw_new FROM {journal} j, {STRINGS} m "
+            f"WHERE j.k = {column.key('t')} AND m.sw_no = j.s AND {joined}{bounds}",
             values,
         )
     # What is read to be inserted is locked until the transaction ends (InnoDB, REPEATABLE READ).
@@ -340,10 +381,16 @@ def _convert(column: Column, run_id: int, bounds: str, values: tuple[object, ...
         values,
     )
     return column.run(
-        f"UPDATE {column.table} t STRAIGHT_JOIN {STRINGS} m FORCE INDEX (sw_old) ON {joined} "
-        f"SET t.{name} = m.sw_new WHERE {where}",
+        f"UPDATE {column.table} t STRAIGHT_JOIN {journal} j ON j.k = {column.key('t')} "
+        f"STRAIGHT_JOIN {STRINGS} m ON m.sw_no = j.s AND {joined} "
+        f"SET t.{name} = m.sw_new{_standing(column)} WHERE 1 = 1{bounds}",
         values,
     )
+
+
+def _standing(column: Column) -> str:
+    """What keeps columns that would change by themselves."""
+    return "".join(f", t.{column.quoted(clock)} = t.{column.quoted(clock)}" for clock in column.clocks)
 
 
 # -- taking back
@@ -359,8 +406,9 @@ def _run_to_undo(column: Column, run_id: int | None) -> Run:
     run = found[-1]
     if run.key != column.key_name:
         raise ConfigurationError(f"its rows are told apart by {run.key}; say --id {run.key}")
-    if run_id is not None and any(each.id > run.id and each.state != "undone" for each in known):
-        raise ConfigurationError(f"conversion {known[-1].id} came after it; take that one back first")
+    later = [each.id for each in known if each.id > run.id and each.state != "undone"]
+    if later:
+        raise ConfigurationError(f"conversion {later[-1]} came after it; take that one back first")
     return run
 
 
@@ -388,8 +436,8 @@ def _restore(column: Column, run_id: int, bounds: str, values: tuple[object, ...
     keys = [row[0] for row in column.all(f"{picked} FOR UPDATE", values)]
     column.run(
         f"UPDATE {column.table} t JOIN {journal} j ON j.k = {key} JOIN {STRINGS} m "
-        f"ON m.sw_run = {run_id} AND m.sw_no = j.s AND m.sw_new = {column.text('t')} SET t.{name} = m.sw_old"
-        + (f" WHERE 1 = 1{bounds}" if bounds else ""),
+        f"ON m.sw_run = {run_id} AND m.sw_no = j.s AND m.sw_new = {column.text('t')} "
+        f"SET t.{name} = m.sw_old{_standing(column)}" + (f" WHERE 1 = 1{bounds}" if bounds else ""),
         values,
     )
     for some in _portions(keys):

@@ -40,7 +40,8 @@ SILENT = {
     ("db", "status"): (),
 }
 ENDLESS = {("run",), ("demo",), ("audit", "tail"), ("migrate", "undo")}
-"""What is tried where it is started, or after something else; a demo prints the secrets of its own tokens, for they are to be used."""
+"""What is tried where it is started, or after something else; a demo prints the secrets of its own tokens, for they are
+to be used."""
 
 
 @pytest.fixture

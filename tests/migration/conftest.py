@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from services import _connect, _run, drop_connections, new_database, require, run_sql, server_url
+from services import _connect, _run, kind_of, new_database, require, run_sql, server_url
 
 from scopeware.migration import Mapping
 from scopeware.migration.column import Column, Place
@@ -64,31 +63,48 @@ TEXTS = (
 """What Gitea's tokens hold, and what they should not."""
 
 
+class Database:
+    """A database on a server, which is emptied for each test: to make one takes its time, and so does to connect."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._connection = _connect(url)
+        if kind_of(url) == "postgres":
+            # Who is killed here is never the server, which need not wait for its disk.
+            _run(self._connection, f"ALTER DATABASE {url.rpartition('/')[2]} SET synchronous_commit = off")
+
+    def empty(self) -> None:
+        """Drop all that is in it."""
+        if kind_of(self.url) == "mariadb":
+            for name, kind in _run(self._connection, "SHOW FULL TABLES"):
+                marked = "`" + name.replace("`", "``") + "`"
+                _run(self._connection, f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {marked}")
+            return
+        schemas = _run(
+            self._connection, "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)'"
+        )
+        drop = [f'DROP SCHEMA "{schema}" CASCADE' for (schema,) in schemas]
+        _run(self._connection, *drop, "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO PUBLIC")
+
+    def close(self) -> None:
+        """Connected no more."""
+        self._connection.close()
+
+
 @pytest.fixture(scope="session")
-def databases() -> Iterator[Callable[[str], str]]:
-    """``databases("postgres")``: the URL of a database there, the same for all tests: to make one takes its time."""
-    made: dict[str, str] = {}
+def databases() -> Iterator[Callable[[str], Database]]:
+    """``databases("postgres")``: a database there."""
+    made: dict[str, Database] = {}
     with ExitStack() as stack:
 
-        def database(kind: str) -> str:
+        def database(kind: str) -> Database:
             require(kind)
             if kind not in made:
-                made[kind] = stack.enter_context(new_database(server_url(kind)))
+                made[kind] = Database(stack.enter_context(new_database(server_url(kind))))
+                stack.callback(made[kind].close)
             return made[kind]
 
         yield database
-
-
-def _emptied(kind: str, url: str) -> str:
-    drop_connections(url)
-    if kind == "mariadb":
-        name = urlsplit(url).path.removeprefix("/")
-        run_sql(url, f"DROP DATABASE {name}", f"CREATE DATABASE {name}")
-    else:
-        schemas = run_sql(url, "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)'")
-        anew = ("CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO PUBLIC")
-        run_sql(url, *(f'DROP SCHEMA "{schema}" CASCADE' for (schema,) in schemas), *anew)
-    return url
 
 
 @pytest.fixture(params=KINDS)
@@ -98,9 +114,12 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def url(kind: str, databases: Callable[[str], str], tmp_path: Path) -> str:
+def url(kind: str, databases: Callable[[str], Database], tmp_path: Path) -> str:
     """A database of that kind with nothing in it."""
-    return f"sqlite:///{tmp_path}/gitea.db" if kind == "sqlite" else _emptied(kind, databases(kind))
+    if kind == "sqlite":
+        return f"sqlite:///{tmp_path}/gitea.db"
+    databases(kind).empty()
+    return databases(kind).url
 
 
 class Table:
@@ -189,8 +208,8 @@ class Table:
 
     @property
     def rows(self) -> list[tuple[Any, ...]]:
-        """All of it, in the order of its first column."""
-        return self.sql(f"SELECT * FROM {self.name} ORDER BY 1")
+        """All of it, in the order of its first columns."""
+        return self.sql(f"SELECT * FROM {self.name} ORDER BY 1, 2")
 
     @property
     def texts(self) -> dict[Any, Any]:

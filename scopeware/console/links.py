@@ -19,6 +19,7 @@ from ..text import is_storable, printable, quoted
 
 _LONGEST = 2_000
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=-]+")
+_PORT = re.compile(r"(:[0-9]*)?")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
 
@@ -181,9 +182,9 @@ def _is_host(netloc: str) -> bool:
             ipaddress.IPv6Address(address)
         except ValueError:
             return False
-        return "%" not in address and (not rest or rest.startswith(":"))
-    host = netloc.partition(":")[0]
-    if not _HOST.fullmatch(host):
+        return "%" not in address and _PORT.fullmatch(rest) is not None
+    host, colon, port = netloc.partition(":")
+    if not _HOST.fullmatch(host) or not _PORT.fullmatch(colon + port):
         return False
     # Browsers take a number at the end, in any form, for an address.
     if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):

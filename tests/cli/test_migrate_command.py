@@ -51,6 +51,26 @@ path = "/repos"
 scopes = ["repository"]
 """
 
+INTERRUPTED = """
+import itertools, os, signal, sys
+import peewee
+from scopeware.cli.main import main
+from scopeware.migration import run
+
+run.CHUNK = 2
+count = itertools.count(1)
+execute = peewee.Database.execute_sql
+
+def interrupted(self, statement, *arguments, **options):
+    cursor = execute(self, statement, *arguments, **options)
+    if statement.startswith('UPDATE "access_token"') and next(count) == 10:
+        os.kill(os.getpid(), signal.SIGINT)
+    return cursor
+
+peewee.Database.execute_sql = interrupted
+main(sys.argv[1:])
+"""
+
 APP = """
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -199,6 +219,29 @@ class TestPlan:
         assert re.search(r"^1 rows? holds? blob, and (is|are) left as (it is|they are)$", out, re.MULTILINE)
         assert re.search(r"^no list +cannot be read +1$", out, re.MULTILINE)
 
+    def test_what_does_not_fit(self, cli, networked):
+        """It is said by `plan`; `apply` changes nothing."""
+        run_sql(
+            networked,
+            "CREATE TABLE access_token (id INTEGER PRIMARY KEY, scope VARCHAR(12))",
+            "INSERT INTO access_token VALUES (1, 'repo'), (2, 'user')",
+        )
+        place = ("--database", networked, *PLACE)
+        assert "too long for the column: `write:repository`\n" in cli("migrate", "plan", *place, *MAPPING).out
+        assert cli("migrate", "plan", *place, *MAPPING, "--json").json["too_long"] == ["write:repository"]
+        says(cli("migrate", "apply", *place, *MAPPING, "--yes"), 2, "`write:repository`", "make it longer")
+        assert run_sql(networked, "SELECT scope FROM access_token ORDER BY id") == [("repo",), ("user",)]
+
+    def test_routes_that_one_side_knows(self, cli, gitea, folder):
+        """They are counted, and left out."""
+        (folder / "before.json").write_text(json.dumps(ROUTES[:3]), "utf-8")
+        (folder / "after.json").write_text(json.dumps(ROUTES[1:]), "utf-8")
+        options = ("--before", "before.json", "--after", "after.json", "--all")
+        out = cli("migrate", "plan", *HERE, *MAPPING, *options).out
+        assert "over 2 routes" in out
+        assert "2 routes are known on one side only, and were left out" in out
+        assert "write:misc  (" not in out
+
     @pytest.mark.parametrize("text", ["\x1b[2J\x1b[31m", "a\rb", "[bold]x[/]", "\u202e", "<script>", "a\nb"])
     def test_hostile_texts(self, cli, folder, routes, text):
         """A terminal obeys none of it."""
@@ -326,15 +369,18 @@ class TestAsking:
         "answer", ["n\n", "\n", "\x04", "\x03", signal.SIGINT], ids=["n", "enter", "eof", "^C", "int"]
     )
     def test_anything_else_is_a_no(self, on_terminal, cli, gitea, folder, answer):
-        """Nothing is changed, nothing begun, no lock left; by `undo`, too."""
+        """Nothing is changed, nothing begun, no lock left."""
         status, shown = on_terminal("migrate", "apply", *HERE, *MAPPING, answer=answer)
         assert status > 0
         assert "Traceback" not in shown
         assert gitea() == TEXTS
         assert cli("migrate", "status", *HERE, "--json").json == []
         assert [path.name for path in folder.glob("gitea.db*")] == ["gitea.db"]
+
+    def test_a_no_to_taking_it_back(self, on_terminal, cli, gitea):
+        """It stays converted."""
         cli("migrate", "apply", *HERE, *MAPPING, "--yes")
-        status, shown = on_terminal("migrate", "undo", *HERE, answer=answer)
+        status, shown = on_terminal("migrate", "undo", *HERE, answer="n\n")
         assert status > 0
         assert "restore up to 4 rows of access_token.scope?" in shown
         assert gitea() == CONVERTED
@@ -511,7 +557,20 @@ class TestStatus:
     def test_of_a_database_rather_than_of_a_table(self, cli, gitea):
         """One need not say again which table that was."""
         cli("migrate", "apply", *HERE, *MAPPING, "--yes")
-        assert [each["run"] for each in cli("migrate", "status", "--database", GITEA, "--json").json] == [1]
+        run_sql(GITEA, "CREATE TABLE other AS SELECT * FROM access_token", "CREATE UNIQUE INDEX i ON other (id)")
+        run_sql(GITEA, "UPDATE other SET scope = 'repo', name = 'repo'")
+        for column in ("scope", "name"):
+            options = ("--table", "other", "--column", column, "--id", "id", "--yes")
+            assert cli("migrate", "apply", "--database", GITEA, *options, *MAPPING).status == 0
+
+        def listed(*options):
+            return [each["run"] for each in cli("migrate", "status", "--database", GITEA, *options, "--json").json]
+
+        assert listed() == [1, 2, 3]
+        assert listed("--table", "other") == [2, 3]
+        assert listed("--column", "scope") == [1, 2]
+        assert listed("--table", "other", "--column", "name") == [3]
+        assert listed("--table", "nothing") == []
 
 
 class TestErrors:
@@ -639,37 +698,27 @@ class TestSecrets:
 class TestStopping:
     def test_what_an_interrupt_leaves(self, cli, folder):
         """A conversion that is begun, and gone on with; no lock, no traceback, status 130."""
-        fill(folder / "gitea.db", ["repo", "user:email"] * 1000)
-        code = (
-            "import sys; from scopeware.migration import run; run.CHUNK = 2; "
-            "from scopeware.cli.main import main; main(sys.argv[1:])"
-        )
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, "migrate", "apply", *HERE, *MAPPING, "--yes"],
+        fill(folder / "gitea.db", ["repo", "user:email"] * 20)
+        done = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED, "migrate", "apply", *HERE, *MAPPING, "--yes"],
             cwd=folder,
             env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
         )
-        deadline = time.monotonic() + SECONDS
-        while "write:" not in str(run_sql(GITEA, "SELECT scope FROM access_token WHERE id = 20")):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=SECONDS)
-        assert (process.returncode, out, err.lstrip()) == (130, b"", b"scopeware: stopped\n")
+        assert (done.returncode, done.stdout, done.stderr.lstrip()) == (130, b"", b"scopeware: stopped\n")
         assert sorted(path.name for path in folder.iterdir()) == ["gitea.db"]
         (begun,) = cli("migrate", "status", *HERE, "--json").json
         assert begun["state"] == "unfinished"
-        assert 20 <= begun["rows"] < 2000
+        # In the middle of the tenth transaction of two rows.
+        assert begun["rows"] == 18
         result = cli("migrate", "apply", *HERE, *MAPPING, "--yes")
-        assert result.out.startswith(
-            f"converted {2000 - begun['rows']:,} rows (run 1, going on with what was begun earlier)"
-        )
-        assert cli("migrate", "undo", *HERE, "--yes").out == "restored 2,000 rows (run 1)\n"
+        assert result.out.startswith("converted 22 rows (run 1, going on with what was begun earlier)")
+        assert cli("migrate", "undo", *HERE, "--yes").out == "restored 40 rows (run 1)\n"
         assert run_sql(GITEA, "SELECT scope, COUNT(*) FROM access_token GROUP BY 1 ORDER BY 1") == [
-            ("repo", 1000),
-            ("user:email", 1000),
+            ("repo", 20),
+            ("user:email", 20),
         ]
 
     def test_what_was_begun_is_said_where_nothing_is_left_to_convert(self, cli, gitea, monkeypatch):

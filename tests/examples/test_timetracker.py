@@ -840,6 +840,7 @@ class TestThePage:
     def test_tokens_are_reviewed(self, site):
         """One sees one's own, with their scopes and when they were last used; administrators see all."""
         site.token("alice", "read:tasks")
+        site.token("root", "read:tasks")
         mine = site.page("alice").json["tokens"]
         assert {token["owner"] for token in mine} == {"alice"}
         assert ["read:tasks"] in [token["scopes"] for token in mine]

@@ -637,7 +637,7 @@ class TestMeanwhile:
         assert table.texts == {key: mapping.convert(text) for key, text in expected.items()}
         while [each for each in runs(table.column()) if each.state != "undone"]:
             undo(table.column())
-        assert first.rows >= 50
+        assert first.rows > 20
         assert second.rows > 0
         assert table.texts == expected
 
@@ -753,6 +753,22 @@ class TestResuming:
         undo(table.column(key=place.get("key", "")))
         undo(table.column())
         assert set(table.texts.values()) == {"repo"}
+
+    def test_another_conversion_in_between(self, table):
+        """What each row held before the first of them is kept: all taken back, it is as at the start."""
+        first = Mapping.from_mapping(
+            {"name": "1", "old": {"scopes": ["x", "read:user"]}, "map": {"x": "all", "read:user": "write:user"}}
+        )
+        second = Mapping.from_mapping({"name": "2", "old": {"scopes": ["all"]}, "map": {"all": "read:user"}})
+        table.make(*["x"] * 6)
+        break_off(table.column(), first, 1)
+        apply(table.column(), second)
+        assert list(table.texts.values()) == ["read:user"] * 3 + ["x"] * 3
+        apply(table.column(), first)
+        assert list(table.texts.values()) == ["write:user"] * 3 + ["all"] * 3
+        while any(each.state != "undone" for each in runs(table.column())):
+            undo(table.column())
+        assert set(table.texts.values()) == {"x"}
 
 
 def plan_rows(rows, mapping):
@@ -909,7 +925,7 @@ class TestTwoAtOnce:
                 row = super().first(statement, values)
                 if "MAX(id)" in statement:
                     try:
-                        both.wait(1)
+                        both.wait(0.3)
                     except threading.BrokenBarrierError:
                         pass
                 return row
@@ -990,11 +1006,11 @@ class TestProgress:
         assert sum(told) == 7
 
     def test_memory_is_flat(self, table, mapping, monkeypatch):
-        """A hundred times the rows on SQLite, thirty times on a server, with as many texts."""
+        """A hundred times the rows on SQLite, twenty times on a server, with as many texts."""
         monkeypatch.setattr(run, "CHUNK", 1000)
         words = mapping.old.words
         texts = [f"{words[each % len(words)]},{words[each // len(words)]}" for each in range(500)]
-        rows = {"sqlite": 100_000, "postgres": 30_000, "mariadb": 30_000}[table.kind]
+        rows = {"sqlite": 100_000, "postgres": 20_000, "mariadb": 20_000}[table.kind]
         peaks = []
         for number in (1000, rows):
             table.sql("DROP TABLE IF EXISTS access_token")

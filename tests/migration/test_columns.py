@@ -6,7 +6,6 @@ import gc
 import logging
 import time
 import uuid
-import warnings
 from contextlib import closing
 
 import pytest
@@ -14,7 +13,7 @@ from processes import in_child
 from services import CuttableProxy, address_of, free_port, through
 
 from scopeware.errors import ConfigurationError, ScopewareError
-from scopeware.migration import run
+from scopeware.migration import column, run
 from scopeware.migration.column import Column, Place
 from scopeware.migration.plan import plan
 from scopeware.migration.run import Undone, apply, undo
@@ -540,14 +539,6 @@ class TestTexts:
 
 
 class TestDatabases:
-    @pytest.fixture(autouse=True)
-    def nothing_left_open(self):
-        """A connection that nobody closed is an error."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            yield
-            gc.collect()
-
     @pytest.mark.parametrize(
         ("make", "said"),
         [
@@ -587,12 +578,13 @@ class TestDatabases:
         assert PASSWORD not in f"{caught.value}{caught.value!r}"
 
     @only_on("postgres", "mariadb")
-    def test_a_server_that_is_silent(self, url):
+    def test_a_server_that_is_silent(self, url, monkeypatch):
         """It is not waited for for ever."""
+        monkeypatch.setattr(column, "_GREETING_SECONDS", 1)
 
         def ask():
             try:
-                Column(f"{through(url, proxy)}?connect_timeout=2", Place("access_token", "scope"))
+                Column(through(url, proxy), Place("access_token", "scope"))
             except StoreUnavailable as error:
                 return str(error)
 
@@ -639,6 +631,14 @@ class TestDatabases:
             with pytest.raises(ConfigurationError):
                 Column(table.url, place)
         gc.collect()
+
+    def test_what_went_wrong_is_said_once(self, table):
+        """However deep inside it was."""
+        table.make("repo")
+        opened = table.column()
+        with pytest.raises(StoreUnavailable) as caught, opened.answering(), opened.answering():
+            opened.run("nonsense")
+        assert str(caught.value).count("out of reach") == 1
 
     @only_on("postgres")
     @pytest.mark.parametrize("how", ["address", "option"])

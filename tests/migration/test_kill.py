@@ -8,6 +8,7 @@ import random
 import signal
 import time
 import traceback
+from contextlib import contextmanager
 from itertools import count
 
 import peewee
@@ -91,6 +92,7 @@ class Conversion:
     def __init__(self, table, mapping, number, *texts):
         self.table = table
         self._number, self._texts = number, texts
+        self._owner = 0
         self.fill()
         self.mapping = mapping
         self.before = table.rows
@@ -99,36 +101,41 @@ class Conversion:
             (*row[:6], row[6] if row[6] is None else mapping.convert(row[6]), *row[7:]) for row in self.before
         ]
 
+    @contextmanager
+    def column(self):
+        """A connection of this process: the one that there is on a server, or a new one: SQLite's survive no fork."""
+        if self.table.kind == "sqlite":
+            yield self.table.column()
+            self.table.close()
+            return
+        if self._owner != os.getpid():
+            self._column, self._owner = self.table.column(), os.getpid()
+        yield self._column
+
     def fill(self):
         """Make it."""
         self.table.make_gitea(self._number, *([self._texts] if self._texts else []))
 
     def apply(self):
-        """Convert it, on a connection of its own."""
-        try:
-            return patiently(lambda: apply(self.table.column(), self.mapping))
-        finally:
-            self.table.close()
+        """Convert it."""
+        with self.column() as column:
+            return patiently(lambda: apply(column, self.mapping))
 
     def undo(self):
         """Take it back; fine if that is done already."""
-        try:
-            return patiently(lambda: undo(self.table.column()))
-        except ConfigurationError as error:
-            if "nothing to take back" not in str(error):
-                raise
-            return None
-        finally:
-            self.table.close()
+        with self.column() as column:
+            try:
+                return patiently(lambda: undo(column))
+            except ConfigurationError as error:
+                if "nothing to take back" not in str(error):
+                    raise
+                return None
 
     @property
     def states(self):
         """How far each conversion has come."""
-        column = self.table.column()
-        try:
+        with self.column() as column:
             return [each.state for each in runs(column)]
-        finally:
-            self.table.close()
 
     def is_torn(self):
         """Whether a row is neither what it was nor what it is to become."""

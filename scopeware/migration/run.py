@@ -113,7 +113,9 @@ def apply(column: Column, mapping: Mapping, form: Format = "comma", progress: Pr
     with column.answering(), column.alone():
         changes = changing(column, mapping, form)
         _again(column, lambda: _make_tables(column))
-        unfinished = [run for run in runs(column) if run.state == "unfinished" and _is_of(run, column, mapping, form)]
+        # Only the last one is gone on with: what came after it has to be taken back before it.
+        last = _standing_runs(column)[-1:]
+        unfinished = [run for run in last if run.state == "unfinished" and _is_of(run, column, mapping, form)]
         if not changes and not unfinished:
             return Applied(None, 0)
         run_id = unfinished[-1].id if unfinished else _begin(column, mapping, form)
@@ -275,6 +277,12 @@ def _make_journal(column: Column, run_id: int) -> None:
     with column.transaction():
         column.run(f"CREATE TABLE {journal} AS {picked}")
         column.run(f"CREATE UNIQUE INDEX {journal}_k ON {journal} (k)")
+
+
+def _standing_runs(column: Column) -> list[Run]:
+    """The conversions of this column that were not taken back, oldest first."""
+    here = (column.place.table, column.place.column)
+    return [run for run in runs(column) if (run.table, run.column) == here and run.state != "undone"]
 
 
 def _is_of(run: Run, column: Column, mapping: Mapping, form: Format) -> bool:

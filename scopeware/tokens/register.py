@@ -99,12 +99,14 @@ class TokenRegister(OwnerRegister):
         *,
         grace: timedelta | str | None = None,
         expires_in: Length = None,
+        scopes: str | ScopeSet | None = None,
         parent: LiveToken | None = None,
         by: str | None = None,
     ) -> Issued:
         """A token in the place of another: the same name, scopes and restrictions, a new secret, a new id.
 
         :param grace: how long the old one works on; by default not at all.
+        :param scopes: fewer scopes for the new one; by default the same.
         :param expires_in: how long the new one works; by default until the old one would have expired.
         :param parent: the token it is done with; as for :meth:`issue`.
         :param by: the owner who does it; by default whoever runs this.
@@ -126,7 +128,11 @@ class TokenRegister(OwnerRegister):
                 raise TokenDead(token_id, "rotated")
             terms = self._terms_of(row)
             # As it stands: words that nobody knows today go along, and grant nothing.
-            scopes, made_with = row.scopes, row.parent_id
+            stored, made_with = row.scopes, row.parent_id
+            if scopes is not None:
+                had = terms.scopes
+                terms = self._narrowed_to(terms, scopes, row, parent)
+                stored = (terms.scopes & had).as_granted
             if expires_in is not None or not self.lifetimes.may_be_endless:
                 longest = read_expiry(
                     now, self.lifetimes.max_lifetime if expires_in is None else expires_in, None, self.lifetimes
@@ -137,10 +143,10 @@ class TokenRegister(OwnerRegister):
             if parent is not None:
                 terms = self._within_parent(terms, parent, row)
                 if parent.id != row.id:
-                    scopes, made_with = terms.scopes.as_granted, parent.id
+                    stored, made_with = terms.scopes.as_granted, parent.id
             ended = {"revoked_at": int(now)} if left == int(now) else {"expires_at": _sooner(row.expires_at, left)}
             self._update(Token.id == row.id, rotated_at=int(now), live_name=None, **ended)
-            issued = self._insert(row.owner, row.name, terms, now, managed=row.managed, parent=made_with, scopes=scopes)
+            issued = self._insert(row.owner, row.name, terms, now, managed=row.managed, parent=made_with, scopes=stored)
             self._update(Token.id == row.id, successor=issued.token.id)
             self._update(Token.parent == row.id, parent=issued.token.id)
             self._hold_down(issued.token.id, terms)
@@ -180,13 +186,10 @@ class TokenRegister(OwnerRegister):
                     self._free_name(row.owner, name, now)
                     values["live_name"] = name
             if scopes is not None:
-                narrower = self._read_scopes(scopes)
-                if terms.scopes.public_only:
-                    narrower = narrower.for_public_only()
-                check_reserved(narrower, self.roles, self._role_of(row.owner))
-                old, terms = terms, _narrowed(terms, replace(terms, scopes=narrower))
+                had = terms.scopes
+                terms = self._narrowed_to(terms, scopes, row, parent)
                 # A word for many scopes stays one only where it was one: it may come to mean more.
-                values["scopes"] = (narrower & old.scopes).as_granted
+                values["scopes"] = (terms.scopes & had).as_granted
             if networks is not None:
                 terms = _narrowed(terms, replace(terms, networks=read_networks(networks)))
                 values["networks"] = spell_networks(terms.networks)
@@ -202,6 +205,17 @@ class TokenRegister(OwnerRegister):
                 raise NameTaken(str(name), row.owner.name) from None
             self._hold_down(token_id, terms)
             return self.show(token_id)
+
+    def _narrowed_to(self, terms: Terms, scopes: str | ScopeSet, row: Any, parent: LiveToken | None) -> Terms:
+        """The same with fewer scopes."""
+        narrower = self._read_scopes(scopes)
+        if terms.scopes.public_only:
+            narrower = narrower.for_public_only()
+        check_reserved(narrower, self.roles, self._role_of(row.owner))
+        if parent is not None and not narrower <= parent.scopes:
+            # What is worth nothing in its hands, words reserved to another role, becomes nothing else.
+            raise TokenRefused("the token it is done with does not have these scopes now", "scopes")
+        return _narrowed(terms, replace(terms, scopes=narrower))
 
     def _hold_down(self, token_id: int, terms: Terms) -> None:
         """What was made with a token that has become less becomes less with it; where nothing is left, it ends."""

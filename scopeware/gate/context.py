@@ -24,12 +24,24 @@ class Context:
     :param requirement: what the policy asks of the request; ``None`` where it does not apply.
     :param path: what was decided about: ``SCRIPT_NAME + PATH_INFO``, as the server gave them.
     :param guard: what a guard of a view asked for and did not get.
+    :param guards_met: what guards of views asked for and got.
     :param kept_to_own: whether a guard of a view let the caller pass for what is the caller's own, and no more.
     :param refusal: what is known of a token that does not work.
     :param decision: :class:`~scopeware.gate.Allowed` or, in report mode, maybe :class:`~scopeware.gate.Denied`.
     """
 
-    __slots__ = ("decision", "gate", "guard", "kept_to_own", "owner", "path", "refusal", "requirement", "token")
+    __slots__ = (
+        "decision",
+        "gate",
+        "guard",
+        "guards_met",
+        "kept_to_own",
+        "owner",
+        "path",
+        "refusal",
+        "requirement",
+        "token",
+    )
 
     def __init__(
         self,
@@ -49,6 +61,7 @@ class Context:
         self.decision = decision
         self.refusal = refusal
         self.guard: Requirement | None = None
+        self.guards_met: tuple[Requirement, ...] = ()
         self.kept_to_own = False
 
     @property

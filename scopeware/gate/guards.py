@@ -218,6 +218,8 @@ def _judge(requirement: Requirement, context: Context, environ: WSGIEnvironment,
     decision = judge(requirement, caller, gate.circumstances_of(context, about))
     if isinstance(decision, Denied):
         return decision
+    if not requirement.scope_free:
+        context.guards_met = (*context.guards_met, requirement)
     context.kept_to_own |= decision.own
     context.decision = both(context.decision, decision)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from time import perf_counter, time
@@ -14,6 +15,8 @@ from .decision import Denied
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from ..policy import Requirement
 
 _LONGEST_PATH = 2000
 _LONGEST_NAME = 255
@@ -98,13 +101,24 @@ class Visit:
             method=without_secrets(str(self.method), secret)[:32],
             path=without_secrets(context.path, secret),
             group=context.group,
-            scopes="" if asked is None else " | ".join(" ".join(words) for words in asked.scope_lists()),
+            scopes=" | ".join(" ".join(words) for words in _needed(asked, context.guards_met)),
             resource=None if resource is None else secret.sub(r"\1***", printable(resource))[:_LONGEST_PATH],
             decision=("reported" if reported else "denied") if denied else "allowed",
             code=decision.code if isinstance(decision, Denied) else None,
             status=_number(self.status),
             duration=min(int((self.ended - self.started) * 1_000_000), _LONGEST_DURATION),
         )
+
+
+def _needed(asked: Requirement | None, guards: tuple[Requirement, ...]) -> list[tuple[str, ...]]:
+    """Lists of scopes, all of any one of which were needed: by the policy, and by the guards of views besides."""
+    lists = [] if asked is None else list(asked.scope_lists())
+    for guard in guards:
+        if guard is not asked:
+            both = itertools.product(lists or [()], guard.scope_lists())
+            # Also where both ask for the same: it may be about something else.
+            lists = [tuple(sorted((*one, *other))) for one, other in both]
+    return lists
 
 
 def secret_pattern(prefix: str) -> re.Pattern[str]:

@@ -17,7 +17,8 @@ class LogEntry(NamedTuple):
     :param address: where it came from: the server's ``REMOTE_ADDR``.
     :param path: without the query, which may hold secrets.
     :param group: the path of the group that decided, as the policy writes it; empty where none did.
-    :param scopes: what was needed: scopes with spaces between, alternatives with ``|``.
+    :param scopes: what was needed: scopes with spaces between, alternatives with ``|``; what a guard of a view asked
+        for stands beside what the policy did.
     :param resource: what it was about, where the policy says so.
     :param decision: ``"allowed"``, ``"denied"``, or ``"reported"``: it would have been denied, in report mode.
     :param code: why it was denied.

@@ -34,6 +34,7 @@ FLOORS = (
     "migration",
     "introspect",
     "console",
+    "testing",
     "cli",
     "roof",
 )
@@ -57,6 +58,7 @@ NAMED = {
     "cli/demo.py": {"gitea"},
     "cli/migrate.py": {"gitea"},
     "migration/mapping.py": {"gitea"},
+    "introspect/draft.py": {"gitea"},
 }
 
 
@@ -268,7 +270,19 @@ class TestThePackage:
 
 APPLICATIONS = ("httpbin", "pypiserver", "wsgidav", "wagtail", "rest_framework")
 FRAMEWORKS = ("bottle", "django", "falcon", "flask", "pyramid")
-CLIENTS_AND_SERVERS = ("cheroot", "gunicorn", "pip", "psycopg", "pymysql", "redis", "twine", "waitress", "webdav3")
+CLIENTS_AND_SERVERS = (
+    "cheroot",
+    "openapi_spec_validator",
+    "yaml",
+    "gunicorn",
+    "pip",
+    "psycopg",
+    "pymysql",
+    "redis",
+    "twine",
+    "waitress",
+    "webdav3",
+)
 
 
 @pytest.mark.skipif(os.environ.get("SCOPEWARE_REQUIRE_SERVICES") != "1", reason="a newcomer may lack some of these")

@@ -9,12 +9,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 from werkzeug.serving import make_server
+from werkzeug.wsgi import get_input_stream
 
 from ..errors import ConfigurationError
 from ..gate import Context, Denied
@@ -22,7 +24,7 @@ from ..text import printable, quoted
 from .output import look_here_too
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _NAMES = ("app", "application")
 
@@ -33,6 +35,23 @@ def import_application(name: str) -> WSGIApplication:
 
     :raises ConfigurationError: there is none.
     """
+    with _alone(name):
+        return _imported(name)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """What a module prints when it is imported goes to stderr, and it sees no arguments but its name."""
+    arguments = sys.argv
+    sys.argv = [name]
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.argv = arguments
+
+
+def _imported(name: str) -> WSGIApplication:
     module_name, _, attribute = name.partition(":")
     look_here_too()
     try:
@@ -159,7 +178,13 @@ def serve_werkzeug(application: WSGIApplication, host: str, port: int, ready: Ca
             """The gate prints a line of its own."""
 
     check_address(host, port)
-    server = make_server(host, port, application, threaded=True, request_handler=Quiet)
+
+    def ending(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # The body ends where it says, as it does on other servers (PEP 3333).
+        environ["wsgi.input"] = get_input_stream(environ)
+        return application(environ, start_response)
+
+    server = make_server(host, port, ending, threaded=True, request_handler=Quiet)
     shown = f"[{host}]" if ":" in host else host
     ready(f"http://{shown}:{server.server_port}")
     try:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import signal
-import stat
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -24,6 +21,7 @@ from ..text import quoted
 from ..tokens import LogEntry, LogFilter, LogReader, LogRecord
 from ..tokens.urls import without_password
 from .application import end_on_signals, ended
+from .files import whole_file
 from .output import DURATION, Command, database_option, json_option, open_store, print_json, print_table, text
 from .token import TOKEN_ID
 
@@ -130,7 +128,7 @@ def export(form: str, output: str | None, database: str, **wanted: Any) -> None:
     """Print all requests, the oldest first, for other programs."""
     end_on_signals(_TERMINATED)
     records = _until_ended(_log(database).all(LogFilter(**wanted)))
-    with nullcontext(sys.stdout) if output is None else _whole_file(output) as file:
+    with nullcontext(sys.stdout) if output is None else whole_file(output, "--output", private=True) as file:
         if form == "csv":
             _write_csv(records, file)
         else:
@@ -159,26 +157,6 @@ def _until_ended(records: Iterable[LogRecord]) -> Iterator[LogRecord]:
         if ended.is_set():
             sys.exit(_TERMINATED)
         yield record
-
-
-@contextmanager
-def _whole_file(path: str) -> Iterator[TextIO]:
-    """A file that is there when everything is in it, readable by nobody else; or a pipe or device that is there."""
-    try:
-        if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
-            with open(path, "w", encoding="utf-8", newline="") as file:
-                yield file
-            return
-        descriptor, unfinished = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)))
-        try:
-            with open(descriptor, "w", encoding="utf-8", newline="") as file:
-                yield file
-            os.replace(unfinished, path)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(unfinished)
-    except OSError as error:
-        raise ConfigurationError(f"it cannot be written: {error.strerror}", where="--output") from None
 
 
 def _write_csv(records: Iterable[LogRecord], file: Any) -> None:

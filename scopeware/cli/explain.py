@@ -7,10 +7,13 @@ from typing import Any
 import click
 
 from ..gate.decision import ANONYMOUS, Caller, Circumstances, Decision, Denied, judge
+from ..introspect.coverage import answering
 from ..policy import AmbiguousPath, Policy, Requirement
 from ..scopes import DEFAULT_ROLE
+from ..scopes.resource import canonical_pattern, encode
 from ..tokens import LiveToken
 from .output import DENIED, FINE, database_option, json_option, open_store, print_json, print_table
+from .subject import found_in
 
 
 @click.command()
@@ -24,6 +27,7 @@ from .output import DENIED, FINE, database_option, json_option, open_store, prin
 @click.option("--role", default=DEFAULT_ROLE, show_default=True, help="That owner's role.")
 @click.option("--owned", is_flag=True, help="Take what the request is about for that owner's own.")
 @click.option("--public", is_flag=True, help="Take what the request is about for public.")
+@click.option("--app", "application", metavar="MODULE:APP|DOCUMENT", help="Say which view of it answers, too.")
 @json_option
 def explain(
     policy: str,
@@ -36,6 +40,7 @@ def explain(
     role: str,
     owned: bool,
     public: bool,
+    application: str | None,
     as_json: bool,
 ) -> int:
     """Say which group covers a request, what it needs, and the decision. Exits 1 if it is denied.
@@ -58,6 +63,9 @@ def explain(
         explained = LiveToken(token_id=0, name="explained", owner=owner, role=role, granted=granted, scopes=effective)
         caller = Caller(explained, owner, role)
     facts = _facts(loaded, method, path, caller, public, owned)
+    if application is not None:
+        endpoint = answering(found_in(application).endpoints, method, path)
+        facts["view"] = None if endpoint is None else f"{endpoint.name or '?'} ({endpoint})"
     if as_json:
         print_json(facts)
     else:
@@ -95,11 +103,20 @@ def _facts(policy: Policy, method: str, path: str, caller: Caller, public: bool,
         "own": requirement.own if requirement.if_owned or requirement.others is not None else None,
         "others": requirement.others,
         **_needs(requirement, caller, circumstances.resource(requirement)),
+        "nearest_scopes": None,
+        "trace": [_step(*step) for step in policy.trace(method, raw_path)],
     }
     decision = judge(requirement, caller, circumstances)
     if decision.allowed:
         facts["missing"] = ()
+    else:
+        facts["nearest_scopes"] = _nearest(policy, requirement, caller, circumstances)
     return facts | _decided(decision)
+
+
+def _step(segment: str, how: str, requirement: Requirement) -> dict[str, str | None]:
+    rule = requirement.route or requirement.group or None
+    return {"segment": segment, "read_as": how, "rule": rule}
 
 
 def _needs(requirement: Requirement, caller: Caller, resource: str | None) -> dict[str, Any]:
@@ -114,6 +131,35 @@ def _needs(requirement: Requirement, caller: Caller, resource: str | None) -> di
     }
 
 
+def _nearest(policy: Policy, requirement: Requirement, caller: Caller, circumstances: Circumstances) -> str | None:
+    """The scopes nearest to the caller's that would do; nothing where scopes are not what is lacking."""
+    parse = policy.vocabulary.parse
+    if caller.token is None:
+        lists = requirement.scope_lists()
+        return str(parse(min(lists, key=len))) if lists else None
+    token = caller.token
+    about = circumstances.resource(requirement)
+    pattern = canonical_pattern(encode(about)) if about and token.granted.bound else None
+    have = token.scopes.at(about) if about else token.bits
+    by_lack = sorted(requirement.scope_lists(), key=lambda words: (parse(words).bits & ~have).bit_count())
+    for words in by_lack:
+        bound = [f"{word}@{pattern}" for word in words] if pattern else []
+        for wanted in (bound, list(words)):
+            granted = token.granted | parse(wanted)
+            granted = granted.for_public_only() if token.granted.public_only else granted
+            tried = LiveToken(
+                token_id=token.id,
+                name=token.name,
+                owner=token.owner,
+                role=token.role,
+                granted=granted,
+                scopes=policy.roles.effective(granted, token.role),
+            )
+            if wanted and judge(requirement, Caller(tried, caller.owner, caller.role), circumstances).allowed:
+                return granted.as_granted
+    return None
+
+
 def _decided(decision: Decision) -> dict[str, Any]:
     if isinstance(decision, Denied):
         return {"decision": "denied", "status": decision.status, "code": decision.code, "detail": decision.detail}
@@ -126,10 +172,14 @@ def _print(facts: dict[str, Any]) -> None:
     rows = [
         (name.replace("_", " "), _shown(name, value))
         for name, value in (facts | {"decision": decision}).items()
-        if name not in ("method", "path", "status", "code")
+        if name not in ("method", "path", "status", "code", "trace")
     ]
     heading = ("request", f"{facts['method']} {facts['path']}")
     print_table(heading, [(name, value) for name, value in rows if value])
+    if facts.get("trace"):
+        click.echo()
+        steps = [(f"/{step['segment']}", step["read_as"], step["rule"]) for step in facts["trace"]]
+        print_table(("step by step", "read as", "decided by, so far"), steps)
 
 
 def _shown(name: str, value: Any) -> str:

@@ -12,13 +12,18 @@ import click
 from ..errors import ScopewareError
 from ..text import printable
 from ..tokens import StoreUnavailable
+from .advise import advise
 from .audit import audit
 from .db import db
 from .demo import demo
 from .explain import explain
+from .init import init
+from .lint import lint
 from .migrate import migrate
+from .openapi import openapi
 from .output import FINE, OUT_OF_REACH, WRONG
 from .owner import owner
+from .routes import routes
 from .run import run
 from .scopes import scopes
 from .token import token
@@ -42,7 +47,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, run, token, owner, scopes, explain, migrate, audit, db):
+for command in (demo, init, lint, routes, run, token, owner, scopes, explain, openapi, migrate, audit, advise, db):
     cli.add_command(command)
 
 

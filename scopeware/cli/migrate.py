@@ -25,6 +25,7 @@ from .output import DENIED, FINE, Command, database_option, json_option, print_j
 
 _MOST_LINES = 30
 _MOST_ROUTES = 12
+_MOST_LETTERS = 100
 _TABLE, _COLUMN = "scopeware_token", "scopes"
 
 
@@ -69,6 +70,11 @@ def _access_options(command: Command) -> Command:
     return command
 
 
+_fail_on = click.option(
+    "--fail-on", type=click.Choice(["widen", "narrow"]), multiple=True, help="Exit 1 if a token would; write nothing."
+)
+
+
 @click.group()
 def migrate() -> None:
     """Turn old scopes into new ones, in any table; say what that changes first, and take it back if need be.
@@ -84,7 +90,7 @@ def migrate() -> None:
 @_place_options
 @_mapping_options
 @_access_options
-@click.option("--fail-on", type=click.Choice(["widen", "narrow"]), multiple=True, help="Exit 1 if a token would.")
+@_fail_on
 @click.option("--html", metavar="FILE", type=click.Path(dir_okay=False), help="Write a page for one's users, too.")
 @click.option("--sql", metavar="FILE", type=click.Path(dir_okay=False), help="Write the same as a script of SQL, too.")
 @click.option("--all", "everything", is_flag=True, help="Every text and every route, however many.")
@@ -131,6 +137,7 @@ def plan(
 @_access_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="What `plan` does.")
+@_fail_on
 @json_option
 def apply_(
     database: str,
@@ -144,6 +151,7 @@ def apply_(
     after: str | None,
     yes: bool,
     dry_run: bool,
+    fail_on: tuple[Kind, ...],
     as_json: bool,
 ) -> int:
     """Convert a column. Each row that changes is written down, so that `undo` can take it back.
@@ -151,13 +159,14 @@ def apply_(
     It can be stopped at any time, and gone on with; and it can be run while the application is.
     """
     with _column(database, table, column, key, where) as opened:
-        made = _planned(opened, mapping, form, before, after)
-        if dry_run:
+        made = _planned(opened, mapping, form, before, after, needs_access=bool(fail_on))
+        failed = any(made.count(kind) for kind in fail_on)
+        if dry_run or failed:
             if as_json:
                 print_json(as_data(made))
             else:
                 _print_plan(made, everything=False)
-            return FINE
+            return DENIED if failed else FINE
         if made.changed and not yes:
             _print_plan(made, everything=False, err=True)
             _ask(f"convert {made.changed:,} rows of {table}.{column}?")
@@ -339,10 +348,14 @@ _HEADINGS = ("until now", "from now on", "rows", "gained", "lost")
 
 def _cells(line: Line, plan: Plan) -> tuple[object, ...]:
     new = "cannot be read" if line.new is None else "(no change)" if not line.is_changed else line.new or "(no access)"
-    cells = (line.old or "(empty)", new, f"{line.count:,}")
+    cells = (_shortened(line.old) or "(empty)", _shortened(new), f"{line.count:,}")
     if plan.routes is None or line.change is None:
         return cells
     return (*cells, len(line.change.gained) or "", len(line.change.lost) or "")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}... ({len(text):,} characters)"
 
 
 def _print_routes(plan: Plan, everything: bool, say: Callable[[str], None]) -> None:

@@ -8,6 +8,8 @@ import click
 
 from ..errors import ConfigurationError
 from ..gate import Context, Scopeware
+from ..introspect.published import Published
+from ..introspect.tables import read
 from ..tokens.urls import without_password
 from .application import (
     end_on_signals,
@@ -38,6 +40,11 @@ if TYPE_CHECKING:
 )
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="gunicorn's processes.")
 @json_option
+@click.option(
+    "--openapi",
+    metavar="PATH[=FILE]",
+    help="Say in the OpenAPI document that is served there what its operations need; or serve that of a file there.",
+)
 @click.option("--report", is_flag=True, help="Refuse nothing, only say what would be refused.")
 def run(
     application: str,
@@ -49,6 +56,7 @@ def run(
     workers: int,
     as_json: bool,
     report: bool,
+    openapi: str | None,
 ) -> None:
     """Serve a WSGI application with the gate in front, and print a line for each decision.
 
@@ -70,9 +78,11 @@ def run(
             also(environ, context)
 
     def make() -> WSGIApplication:
-        return Scopeware(
-            import_application(application), loaded, open_store(database, None), mode=mode, observe=observe
-        )
+        served = import_application(application)
+        if openapi is not None:
+            place, _, file = openapi.partition("=")
+            served = Published(served, loaded, place, read(file) if file else None)
+        return Scopeware(served, loaded, open_store(database, None), mode=mode, observe=observe)
 
     def ready(url: str) -> None:
         guarded = f"{url}{loaded.prefix}/"

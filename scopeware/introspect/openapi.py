@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from typing import Any, cast, final
 
 from ..errors import ConfigurationError
-from ..policy import AmbiguousPath, Policy, Requirement
+from ..policy import AmbiguousPath, Policy, Requirement, sample
+from . import tables
+from .endpoint import Declared
 
 SCHEME = "token"
 """What the security scheme is called."""
 SESSION = "session"
 """The same for people who are signed in."""
 _SESSION_SCHEME = {"type": "apiKey", "in": "cookie", "name": "session", "description": "Signed in, in a browser."}
-_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-_PARAMETER = re.compile(r"\{([^{}]+)\}")
-_UUID = "00000000-0000-4000-8000-000000000000"
-_EXTENSION = "x-required-scopes"
 
 Views = Mapping[tuple[str, str], Callable[..., Any]]
 
@@ -45,72 +42,114 @@ def annotate(
         cookie called ``session``.
     :raises ConfigurationError: it is no OpenAPI document.
     """
-    made = copy.deepcopy(dict(document)) if isinstance(document, Mapping) else {}
+    try:
+        made = _apart(document) if isinstance(document, Mapping) else {}
+    except RecursionError:
+        raise ConfigurationError("it contains itself", where="openapi") from None
     version = str(made.get("openapi") or made.get("swagger") or "")
-    paths = made.get("paths")
-    if not version.startswith(("2.", "3.")) or not isinstance(paths, dict):
+    if not tables.is_openapi(made):
         raise ConfigurationError(
             "expected an OpenAPI document with `openapi` or `swagger`, and `paths`", where="openapi"
         )
-    before = _base(made) if base is None else base.rstrip("/")
-    for path, item in paths.items():
-        if not isinstance(item, dict) or not str(path).startswith("/"):
-            continue
-        for method in _METHODS:
-            operation = item.get(method)
-            if isinstance(operation, dict):
-                shared = [*_list(item.get("parameters")), *_list(operation.get("parameters"))]
-                requirement = _requirement(policy, method.upper(), before + _fill(str(path), shared))
-                view = (views or {}).get((method.upper(), path))
-                guards = getattr(view, "__scopeware__", ())
-                _annotate(operation, requirement, guards, version)
+    for path, written in made["paths"].items():
+        if isinstance(written, dict) and "$ref" in written:
+            # Paths may share an item, and need different things.
+            made["paths"][path] = _apart(tables.item_of(made, written) or written)
+    for method, path, operation, rule in tables.operations(made):
+        requirement = _requirement(policy, method, _front(made, path, operation, base) + sample(rule))
+        guards = getattr((views or {}).get((method, path)), "__scopeware__", ())
+        _annotate(operation, requirement, guards, version)
     _declare(made, policy, version, session)
     return made
 
 
-def _base(document: Mapping[str, Any]) -> str:
-    if "swagger" in document:
-        return str(document.get("basePath", "")).rstrip("/")
-    servers = document.get("servers") or [{}]
-    first = servers[0] if isinstance(servers, list) and isinstance(servers[0], dict) else {}
-    variables: Any = first.get("variables")
-    if not isinstance(variables, dict):
-        variables = {}
-
-    def default(match: re.Match[str]) -> str:
-        variable = variables.get(match[1])
-        return str(variable.get("default", "x")) if isinstance(variable, dict) else "x"
-
-    try:
-        return urlsplit(_PARAMETER.sub(default, str(first.get("url", "")))).path.rstrip("/")
-    except ValueError:
-        raise ConfigurationError("the first server's URL is none", where="openapi.servers") from None
+def _apart(node: Any) -> Any:
+    """A copy in which nothing is shared: what an anchor of YAML stands for in two places is there twice."""
+    if isinstance(node, Mapping):
+        return {key: _apart(value) for key, value in node.items()}
+    return [_apart(value) for value in node] if isinstance(node, list) else node
 
 
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _front(document: Mapping[str, Any], path: str, operation: Mapping[str, Any], base: str | None) -> str:
+    if base is not None:
+        return tables.from_root(base)
+    return tables.front_of(document, path, operation, tables.base(document))
 
 
-def _fill(path: str, parameters: list[Any]) -> str:
-    """A path that the templated one stands for."""
-    tables = [each for each in parameters if isinstance(each, dict) and each.get("in") == "path"]
-    known = {each["name"]: each for each in tables if isinstance(each.get("name"), str)}
+@final
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a document and a policy do not say the same.
 
-    def value(match: re.Match[str]) -> str:
-        parameter = known.get(match[1], {})
-        schema = parameter.get("schema", parameter)
-        if not isinstance(schema, dict):
-            schema = {}
-        if _list(schema.get("enum")):
-            return str(schema["enum"][0])
-        if schema.get("format") == "uuid":
-            return _UUID
-        kinds = _list(schema.get("type")) or [schema.get("type")]
-        if "number" in kinds:
-            return "1.5"
-        return "1" if "integer" in kinds else f"x-{re.sub(r'[^0-9A-Za-z]', '-', match[1])}"
+    :param method: of the operation; empty for a rule of the policy.
+    :param path: of the operation, or of the rule.
+    :param problem: what each of them says.
+    """
 
-    return _PARAMETER.sub(value, path)
+    method: str
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}: {self.problem}".lstrip()
+
+
+def compare(document: object, policy: Policy, *, base: str | None = None) -> list[Difference]:
+    """Where an OpenAPI document and a policy do not say the same, both ways: operations whose ``security`` is another,
+    that no group covers, or that lie outside of the prefix; rules of the policy that no operation is for.
+
+    :param base: as for :func:`annotate`.
+    :raises ConfigurationError: it is no OpenAPI document.
+    """
+    told = annotate(document, policy, base=base)
+    written = cast("Mapping[str, Any]", document)
+    wanted = {(method, path): operation for method, path, operation, _ in tables.operations(told)}
+    found = []
+    deciding: set[tuple[str, str]] = set()
+    for method, path, operation, rule in tables.operations(written):
+        asked = _front(written, path, operation, base) + sample(rule)
+        try:
+            requirement = policy.requirement(method, asked.encode("utf-8").decode("latin-1"))
+        except (AmbiguousPath, UnicodeEncodeError):
+            found.append(Difference(method, path, "no request has this path, or it has no one reading"))
+            continue
+        if requirement is None:
+            found.append(Difference(method, path, "it lies outside of the policy's prefix"))
+        elif not requirement.group:
+            found.append(Difference(method, path, "no group of the policy covers it"))
+        else:
+            deciding |= {(requirement.group, ""), (requirement.group, requirement.route)}
+            says, needs = _said(written, operation), _said(told, wanted[method, path])
+            if says != needs:
+                found.append(Difference(method, path, f"the document says {says}, the policy {needs}"))
+    for group in policy.groups:
+        front = "" if group.path == "/" else group.path
+        paths = ["", *(f"{front}{'' if route.path == '/' else route.path}" or "/" for route in group.routes)]
+        for path in dict.fromkeys(paths):
+            if (group.path, path) not in deciding:
+                said = "the policy has a rule for it, the document no operation"
+                found.append(Difference("", f"{policy.prefix}{path or front}" or "/", said))
+                if not path:
+                    break
+    return found
+
+
+def _said(document: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
+    """What a document says of an operation, in words."""
+    declared = tables.declared(document, operation)
+    if declared is None:
+        return "nothing"
+    scopes = _spelled(declared)
+    bare = tables.declared(document, {key: value for key, value in operation.items() if key != tables.EXTENSION})
+    if bare is not None and bare.alternatives and _spelled(bare) != scopes:
+        scopes = f"{scopes}, but {_spelled(bare)} in `security`"
+    if declared.by_session:
+        return f"{scopes}, signed in"
+    return scopes if declared.require_token is not False else f"{scopes}, and no token"
+
+
+def _spelled(declared: Declared) -> str:
+    return " or ".join(sorted("+".join(sorted(words)) for words in declared.alternatives or ())) or "no scope"
 
 
 def _requirement(policy: Policy, method: str, path: str) -> Requirement | None:
@@ -145,9 +184,9 @@ def _annotate(operation: dict[str, Any], requirement: Requirement | None, guards
         security += [{SCHEME: words if version.startswith("3.1") else []} for words in (scopes or [[]])]
     unique = [entry for position, entry in enumerate(security) if entry not in security[:position]]
     operation["security"] = [] if unique == [{}] else unique
-    operation.pop(_EXTENSION, None)
+    operation.pop(tables.EXTENSION, None)
     if scopes:
-        operation[_EXTENSION] = scopes
+        operation[tables.EXTENSION] = scopes
     if operation.get("responses") is None and (required or scopes):
         operation["responses"] = {}
     answers = operation.get("responses")
@@ -208,7 +247,9 @@ def _declare(document: dict[str, Any], policy: Policy, version: str, session: Ma
             f"the document has another scheme called `{SCHEME}`; rename it", where=f"openapi.{key}"
         )
     schemes[SCHEME] = scheme
-    named = any({SESSION: []} in _list(operation.get("security")) for operation in _operations(document))
+    named = any(
+        {SESSION: []} in (operation.get("security") or []) for _, _, operation, _ in tables.operations(document)
+    )
     if named and (session is not None or SESSION not in schemes):
         schemes[SESSION] = signed_in
 
@@ -220,8 +261,3 @@ def _table(holder: dict[str, Any], key: str) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise ConfigurationError("expected a table", where=f"openapi.{key}")
     return table
-
-
-def _operations(document: dict[str, Any]) -> list[dict[str, Any]]:
-    items = [item for item in document["paths"].values() if isinstance(item, dict)]
-    return [item[method] for item in items for method in _METHODS if isinstance(item.get(method), dict)]

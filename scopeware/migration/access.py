@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, final
 
-from werkzeug.routing.rules import parse_converter_args
-
 from ..errors import ConfigurationError
-from ..policy import AmbiguousPath, Policy, Requirement
+from ..policy import AmbiguousPath, Policy, Requirement, sample
 from ..scopes import Vocabulary
 from ..text import quoted
 from .formats import split
@@ -20,7 +17,6 @@ from .mapping import NOBODY, Access, Conversion, Mapping, access_of, passes
 
 Where = Literal["", "public", "not public"]
 """Where a route was gained or lost: everywhere, or only where what it is about is public, or is not."""
-_VARIABLE = re.compile(r"<(?:(\w+)(?:\(([^<>]*)\))?:)?(\w+)>|\{(\w+)(?::([^}]*))?\}")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -184,7 +180,7 @@ class PolicyRoutes:
         key = (method, path)
         if key not in self._found:
             try:
-                self._found[key] = self._policy.requirement(method, concrete(path)) or True
+                self._found[key] = self._policy.requirement(method, sample(path)) or True
             except AmbiguousPath:
                 self._found[key] = False
         requirement = self._found[key]
@@ -196,30 +192,6 @@ class PolicyRoutes:
         if restricted and (requirement.public_only == "reject" or not public):
             return False
         return requirement.met_somehow_by(token.bits)
-
-
-def concrete(path: str) -> str:
-    """A path that a templated one stands for."""
-
-    def value(match: re.Match[str]) -> str:
-        converter, options, alternatives = match[1], match[2], match[5]
-        if alternatives:
-            return alternatives.split("|")[0]
-        if options:
-            return _fitting(converter, *parse_converter_args(options))
-        return {"int": "7", "float": "7.5", "uuid": "00000000-0000-4000-8000-000000000000"}.get(converter or "", "x")
-
-    return _VARIABLE.sub(value, path).replace("*", "x")
-
-
-def _fitting(converter: str, values: tuple[Any, ...], options: dict[str, Any]) -> str:
-    """A text that a converter takes."""
-    if converter == "any":
-        return str(values[0]) if values else "x"
-    if converter in ("int", "float"):
-        number = options.get("min", min(7, options.get("max", 7)))
-        return str(number).zfill(options.get("fixed_digits", 0)) if converter == "int" else f"{float(number)}"
-    return "x" * (options.get("length") or options.get("minlength") or next(iter(values), 1))
 
 
 def side_at(path: str | os.PathLike[str], mapping: Mapping, *, old: bool) -> Side:

@@ -1,5 +1,6 @@
 """What a request needs: groups, requirements, the policy file, canonical paths."""
 
+from .allowance import Allowance as Allowance
 from .compiler import DESTINATION_METHODS as DESTINATION_METHODS
 from .compiler import PolicyError as PolicyError
 from .document import DocumentError as DocumentError
@@ -17,4 +18,5 @@ from .rules import Group as Group
 from .rules import Own as Own
 from .rules import PublicOnly as PublicOnly
 from .rules import Route as Route
+from .sample import sample as sample
 from .segment import PatternError as PatternError

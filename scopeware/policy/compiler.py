@@ -239,6 +239,8 @@ class Compiler:
                     own=own,
                     others=others,
                     description=needs.description,
+                    action=needs.action,
+                    where=str(getattr(written, "where", "")),
                 )
             table[method] = made[actions, destination, filters]
         return table

@@ -26,7 +26,7 @@ _SETTINGS = {
     "hooks": ("hooks", Hooks()),
 }
 """Table → the policy's argument that it makes, and what holds where it says nothing."""
-TABLES = ("policy", "vocabulary", "roles", "presets", *_SETTINGS, "group")
+TABLES = ("policy", "vocabulary", "roles", "presets", *_SETTINGS, "lint", "group")
 POLICY_KEYS = ("vocabulary", "prefix", "require_token", "accept", "unmatched", "public_only")
 _HEADING = re.compile(r"\s*\[\[\s*(group(?:\s*\.\s*route)?)\s*\]\]")
 
@@ -82,6 +82,7 @@ def parse(text: str) -> dict[str, Any]:
             raise DocumentError('expected patterns such as "read:*"', where=f"roles.{role}")
     arguments["roles"] = roles
     arguments["presets"] = _table(data, "presets")
+    arguments["lint"] = _table(data, "lint")
     for name, (argument, defaults) in _SETTINGS.items():
         changes = _table(data, name)
         try:
@@ -163,7 +164,7 @@ class _Lines:
 
     def __init__(self, text: str, groups: list[dict[str, Any]]) -> None:
         found: list[tuple[int, list[int]]] = []
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             heading = _HEADING.match(line)
             if heading is None:
                 continue

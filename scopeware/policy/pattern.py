@@ -74,6 +74,17 @@ class Pattern:
         match = self._regex.fullmatch(path)
         return match.groupdict() if match else {}
 
+    def matches(self, path: str) -> bool:
+        """Whether a canonical path is one of this pattern."""
+        match = self._regex.fullmatch(path if path != "/" else "")
+        if match is None:
+            return False
+        single = [segment for segment in self.segments if segment.kind is not Kind.MANY]
+        # What converters refuse, a regular expression may let pass; where segments are counted, each can be asked.
+        return self.has_many or all(
+            segment.accepts(text) for segment, text in zip(single, path[1:].split("/"), strict=False)
+        )
+
     def places(self, names: Sequence[str]) -> tuple[object, ...]:
         """Where in a path these variables stand, for comparing templates across patterns."""
         if self.has_many:

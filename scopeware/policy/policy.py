@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, final
 
@@ -11,6 +11,7 @@ from ..errors import ConfigurationError
 from ..scopes import Roles, Vocabulary, VocabularyError
 from ..text import quoted
 from . import document
+from .allowance import read_allowances
 from .compiler import Compiler, PolicyError, one_of
 from .hooks import Hooks
 from .lifetimes import Lifetimes
@@ -22,7 +23,7 @@ from .preset import Preset, read_presets
 from .requirement import Requirement
 from .rules import ACCEPT, PUBLIC_ONLY, UNMATCHED, Accept, Group, Needs, PublicOnly, Unmatched
 from .segment import Kind, PatternError
-from .trie import find
+from .trie import find, tables, trace
 
 _MOST_KNOWN = 4096
 _LONGEST_KNOWN = 200
@@ -46,6 +47,7 @@ class Policy:
     :param access_log: what is kept of requests.
     :param options: how the gate takes credentials and answers.
     :param hooks: which functions of the application the gate asks.
+    :param lint: ``allow``: findings of the linter that are fine, each with a reason.
     :param source: what messages call it; the file's name.
     :raises ConfigurationError: a path, scope or key that cannot be used, two rules for one path, two rules that overlap
         without one being the more specific, a rule or key that has no effect.
@@ -57,12 +59,14 @@ class Policy:
         "_root",
         "_under",
         "access_log",
+        "allowances",
         "groups",
         "hooks",
         "lifetimes",
         "options",
         "prefix",
         "presets",
+        "role_patterns",
         "roles",
         "source",
         "vocabulary",
@@ -84,6 +88,7 @@ class Policy:
         access_log: LogOptions | None = None,
         options: Options | None = None,
         hooks: Hooks | None = None,
+        lint: Mapping[str, Any] | None = None,
         source: str = "",
     ) -> None:
         try:
@@ -92,10 +97,12 @@ class Policy:
             raise error.at("policy.vocabulary") from None
         self.groups = tuple(groups)
         self.roles = Roles(self.vocabulary, roles)
+        self.role_patterns: Mapping[str, str] = MappingProxyType(dict(roles or {}))
         self.lifetimes = lifetimes or Lifetimes()
         self.access_log = access_log or LogOptions()
         self.options = options or Options()
         self.hooks = hooks or Hooks()
+        self.allowances = read_allowances(lint or {})
         self.presets: Mapping[str, Preset] = MappingProxyType(read_presets(presets or {}, self.vocabulary))
         self.source = source
         self.prefix = _prefix(prefix)
@@ -187,6 +194,25 @@ class Policy:
                 self._known.clear()
             self._known[method, raw_path] = found
         return found
+
+    def requirements(self) -> Iterator[Requirement]:
+        """Everything that some request needs under the prefix, once for each rule and level."""
+        seen: dict[int, Requirement] = {}
+        for table in tables(self._root):
+            seen |= {id(each): each for each in (*table.by_method.values(), table.other)}
+        yield from seen.values()
+
+    def trace(self, method: str, raw_path: str) -> list[tuple[str, str, Requirement]]:
+        """How the deciding rule is found: each segment below the prefix, how it was read (``"literal"``, ``"typed
+        variable"``, ``"variable"``, ``"nothing more specific"``), and what would decide if the path ended there.
+
+        :raises AmbiguousPath: there is no one reading of the path.
+        """
+        path = canonical(raw_path)
+        if not path.startswith(self._under):
+            return []
+        steps = trace(self._root, path[self._prefix_length :].split("/") if path != "/" else [])
+        return [(segment, how, table.get(method)) for segment, how, table in steps]
 
     def _find(self, method: str, raw_path: str) -> Requirement | None:
         try:

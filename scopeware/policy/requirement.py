@@ -31,6 +31,8 @@ class Requirement:
     :param destination: the method writes where its ``Destination`` header says, too (RFC 4918 9.8, 9.9).
     :param also: what has to be met besides, for a request that might be read as another.
     :param unmatched: no group covers the request, and the policy denies what none covers.
+    :param action: the level that the rule names, where it does not follow from the method.
+    :param where: where in the policy file the rule stands.
     """
 
     group: str
@@ -52,6 +54,8 @@ class Requirement:
     others: tuple[str, ...] | None = None
     also: Requirement | None = None
     description: str = field(default="", compare=False)
+    action: str | None = field(default=None, compare=False)
+    where: str = field(default="", compare=False)
     simple: int = field(init=False, compare=False)
     """The bits that decide alone, where nothing but one list of scopes is asked for; else -1, which no token has."""
 

@@ -176,6 +176,39 @@ def find(node: Node, segments: list[str]) -> MethodTable:
     return node.here
 
 
+def tables(root: Node) -> Iterator[MethodTable]:
+    """Every table that decides somewhere, once."""
+    nodes = {id(root): root}
+    found: dict[int, MethodTable] = {}
+    todo = [root]
+    while todo:
+        node = todo.pop()
+        found |= {id(table): table for table in (node.here, node.below)}
+        for child in (*node.literals.values(), *node.otherwise.values()):
+            if id(child) not in nodes:
+                nodes[id(child)] = child
+                todo.append(child)
+    yield from found.values()
+
+
+def trace(node: Node, segments: list[str]) -> Iterator[tuple[str, str, MethodTable]]:
+    """How :func:`find` goes: each segment, how it was read, and what would decide if the path ended there."""
+    for segment in segments:
+        way = node.literals.get(segment)
+        how = "literal"
+        if way is None and node.checks:
+            passed = _passed(node.checks, segment)
+            way = node.otherwise.get(passed)
+            how = "typed variable" if passed else "variable"
+        elif way is None:
+            way, how = node.default, "variable"
+        if way is None:
+            yield segment, "nothing more specific", node.below
+            return
+        node = way
+        yield segment, how, node.here
+
+
 def _passed(checks: tuple[Callable[[str], bool], ...], segment: str) -> int:
     mask = 0
     for bit, accepts in enumerate(checks):

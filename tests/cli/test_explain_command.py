@@ -72,7 +72,7 @@ class TestDecisions:
         text = command(*ISSUE, "--scopes", "read:issue")
         assert text.status == 1
         assert text.err == ""
-        rows = dict(line.split("  ", 1) for line in text.out.splitlines())
+        rows = dict(line.split("  ", 1) for line in text.out.partition("\n\n")[0].splitlines())
         assert rows["request"].strip() == "DELETE /api/v1/repos/a/b/issues/3"
         assert rows["missing"].strip() == "write:issue"
         assert rows["decision"].strip() == "denied (403 insufficient_scope)"
@@ -223,7 +223,7 @@ class TestOwn:
         own = cli(*asked, "--owned", "--json")
         assert (own.status, own.json["decision"]) == (0, "allowed")
         assert own.json["detail"] == "the application is called, for the caller's own only"
-        rows = dict(line.split("  ", 1) for line in cli(*asked, "--owned").out.splitlines())
+        rows = dict(line.split("  ", 1) for line in cli(*asked, "--owned").out.partition("\n\n")[0].splitlines())
         assert rows["own"].strip() == "check"
         assert rows["detail"].strip() == "the application is called, for the caller's own only"
 

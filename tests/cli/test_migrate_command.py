@@ -257,6 +257,8 @@ class TestPlan:
         fill(folder / "gitea.db", ["x" * 10_000 + ",repo"] * 3)
         out = cli("migrate", "plan", *HERE, *MAPPING).out
         assert re.search(r"^  `x{70,80}(\.\.\.)?` in 3 rows", out, re.MULTILINE)
+        assert "x... (10,005 characters)" in out
+        assert max(map(len, out.splitlines())) < 300
 
     def test_dry_run_is_plan(self, cli, gitea, routes):
         """As text and as JSON; it does not ask."""
@@ -297,6 +299,18 @@ class TestFailOn:
             result = cli(*options, *flags)
             assert (result.status, result.out) == (status, usual.out)
             assert cli(*options, *flags, "--json").status == status
+
+    def test_apply_writes_nothing_then(self, cli, gitea, routes, folder):
+        """Yes or no; and goes on where nobody would."""
+        options = ("migrate", "apply", *HERE, "--before", routes, "--yes")
+        for kind in ("widen", "narrow"):
+            result = cli(*options, *MAPPING, "--fail-on", kind)
+            assert (result.status, gitea()) == (1, TEXTS)
+            assert "would reach more" in result.out
+        says(cli("migrate", "apply", *HERE, *MAPPING, "--yes", "--fail-on", "widen"), 2, "--fail-on", "--before")
+        assert cli("migrate", "status", "--database", GITEA, "--json").out.strip() == "[]"
+        assert cli(*options, "--mapping", "gitea-1.19-strict", "--fail-on", "widen").status == 0
+        assert gitea() != TEXTS
 
     def test_without_routes_nobody_knows(self, cli, gitea):
         """So it is wrong to ask, rather than fine."""

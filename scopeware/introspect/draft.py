@@ -1,0 +1,399 @@
+"""A policy drafted from an application's routes: nearly right, and it says what to check."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import final
+
+from ..errors import ConfigurationError
+from ..policy import Pattern, Policy, sample
+from ..policy.segment import Kind
+from ..scopes import Vocabulary
+from ..text import printable
+from .coverage import methods_of, requirement_at, uncovered
+from .endpoint import Discovery, Endpoint
+from .grouping import DraftedGroup, Special, attempts, below, everything_at_once
+from .labels import GENERIC, REST, Label, category_in, declared_label, labels_of, literal_front, name_of, near, verdict
+
+_BUILTIN = "gitea"
+_CATEGORIES = re.compile(r"^\[vocabulary\.categories\][^\n]*\n", re.MULTILINE)
+_ROUNDS = 4
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A drafted policy.
+
+    :param text: what to write into the file.
+    :param groups: how many groups it has.
+    :param to_check: how many places a person should look at.
+    :param added: what is new in it, where there was a policy before.
+    """
+
+    text: str
+    groups: int
+    to_check: int
+    added: str = ""
+
+
+def draft(discovery: Discovery, name: str) -> Draft:
+    """A policy for these routes. It loads, and covers every one of them; none needs less than is known of it.
+
+    :param name: what the application is called.
+    """
+    endpoints = list(discovery.endpoints)
+    if not endpoints:
+        return _unknown(discovery, name)
+    prefix = _prefix(endpoints)
+    labels = labels_of(endpoints, prefix)
+    names = _fit(labels, Vocabulary.builtin(_BUILTIN))
+    if names is not None:
+        labels = {endpoint: label.renamed(names) for endpoint, label in labels.items()}
+    head = _head(discovery, name, prefix, labels, own=names is None)
+    for groups in attempts(endpoints, prefix, labels, resources=True):
+        made = _settled(head, groups, prefix, labels)
+        if made is not None:
+            return made
+    text = "\n".join([head, _spell(everything_at_once(labels, REST))])
+    return Draft(text, 1, text.count("# check"))
+
+
+def draft_more(text: str, policy: Policy, discovery: Discovery) -> Draft | None:
+    """What to write into a policy file so that it covers the routes that it does not; ``None`` where it covers all.
+
+    Not a line that is there is changed. Routes outside of the policy's prefix are left alone.
+
+    :param text: the file as it is.
+    :raises ConfigurationError: what would have to be added contradicts what is there.
+    """
+    missing = uncovered(policy, discovery.endpoints)
+    if not missing:
+        return None
+    labels = labels_of(missing, policy.prefix)
+    known = policy.vocabulary.categories
+    declared = _declared_words(labels)
+    has_table = _CATEGORIES.search(text) is not None
+    names: dict[str, str] = {}
+    new: dict[str, None] = {}
+    for word in sorted({word for label in labels.values() for word in label.words}):
+        category = category_in(word)
+        there = word if category in known or policy.vocabulary.parse_known([word])[0].bits else None
+        if there is None and word not in declared:
+            there = near(word, known) or (None if has_table else REST if REST in known else None)
+        if there is not None:
+            names[word] = there
+        elif category is None or not has_table:
+            raise ConfigurationError(
+                f"the new routes want `{word}`, which the vocabulary does not have; add it", where=policy.source
+            )
+        else:
+            new[category] = None
+    labels = {endpoint: label.renamed(names) for endpoint, label in labels.items()}
+    end = "\r\n" if "\r\n" in text else "\n"
+    before = _with_categories(text if text.endswith("\n") else f"{text}{end}", new, end)
+    problem = "what covers them would cover others, too"
+    for groups in attempts(missing, policy.prefix, labels, resources=False):
+        added = "\n".join(["", "# -- new routes, drafted; check them", *map(_spell, groups)]).replace("\n", end)
+        try:
+            whole = Policy.loads(before + added)
+        except ConfigurationError as error:
+            problem = error.problem
+            continue
+        if not uncovered(whole, missing) and not any(each.weaker for each in _mismatches(whole, labels)):
+            return Draft(before + added, len(groups), added.count("# check"), added)
+    raise ConfigurationError(f"the new routes cannot be added below what is there: {problem}", where=policy.source)
+
+
+def _unknown(discovery: Discovery, name: str) -> Draft:
+    """A policy for an application of which no route is known: everything is guarded, as one."""
+    group = DraftedGroup("/", Label(((REST,),)))
+    group.remarks["check: no route is known. Give each part of it a group; until then all of it needs this"] = None
+    group.remarks["check: methods other than GET, HEAD and OPTIONS count as writing, PROPFIND too"] = None
+    text = "\n".join([_head(discovery, name, "", {}, own=True), _spell(group)])
+    return Draft(text, 1, text.count("# check"))
+
+
+# -- checked against what the policy decides
+
+
+def _settled(head: str, groups: list[DraftedGroup], prefix: str, labels: Mapping[Endpoint, Label]) -> Draft | None:
+    """The draft, with a rule more for each route that another one would decide about; ``None`` if that is no help."""
+    best: Draft | None = None
+    for _ in range(_ROUNDS):
+        text = "\n".join([head, *map(_spell, groups)])
+        try:
+            policy = Policy.loads(text)
+        except ConfigurationError:
+            return best
+        if uncovered(policy, labels):
+            return best
+        wrong = list(_mismatches(policy, labels))
+        if not any(each.weaker for each in wrong):
+            best = Draft(text, len(groups), text.count("# check"))
+        if not wrong or not _mend(groups, prefix, policy, wrong):
+            return best
+    return best
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    """A path that a policy decides otherwise about than it should.
+
+    :param below: whether it is about what lies below the path, too.
+    :param weaker: whether the policy asks for less.
+    """
+
+    path: str
+    below: bool
+    method: str
+    label: Label
+    weaker: bool
+
+
+def _mismatches(policy: Policy, labels: Mapping[Endpoint, Label]) -> Iterator[_Wrong]:
+    """The paths of routes, and those that groups begin with, that a policy decides wrongly about."""
+    paths = {endpoint.path: endpoint.open for endpoint in labels}
+    for group in policy.groups:
+        whole = Pattern.parse(f"{policy.prefix}{group.path}".rstrip("/") or "/", below=group.below)
+        paths.setdefault(whole.source, False)
+        for endpoint in labels:
+            if endpoint.pattern.names and whole.overlaps(endpoint.pattern):
+                paths.setdefault(_meeting(endpoint.pattern, whole), False)
+    for path, is_open in paths.items():
+        asked = sample(path)
+        there = [endpoint for endpoint in labels if endpoint.path == path or endpoint.pattern.matches(asked)]
+        methods = dict.fromkeys(method for endpoint in there for method in methods_of(endpoint))
+        for method in methods:
+            if method == "HEAD" and "GET" in methods:
+                continue  # which are decided alike
+            able = [endpoint for endpoint in there if not endpoint.methods or method in endpoint.methods]
+            label = labels[min(able, key=lambda endpoint: endpoint.pattern.specificity)]
+            requirement = requirement_at(policy, method, asked)
+            if requirement is not None and (found := verdict(policy, requirement, method, label)):
+                yield _Wrong(path, is_open, method, label, found < 0)
+
+
+def _meeting(pattern: Pattern, group: Pattern) -> str:
+    """The paths of a route that a group covers, as far as its literal segments say."""
+    texts = [segment.text for segment in pattern.segments]
+    for position, segment in enumerate(group.segments[: len(texts)]):
+        if segment.kind is Kind.LITERAL:
+            texts[position] = segment.text
+    return "/" + "/".join(texts)
+
+
+def _mend(groups: list[DraftedGroup], prefix: str, policy: Policy, wrong: Iterable[_Wrong]) -> bool:
+    """Add a rule for each path that is decided wrongly; whether any could be."""
+    mended = False
+    by_path: dict[tuple[str, bool, Label], set[str]] = {}
+    for each in wrong:
+        by_path.setdefault((each.path, each.below, each.label), set()).add(each.method)
+    for (path, is_open, label), methods in by_path.items():
+        rest = path[len(prefix) :] or "/"
+        deciding = requirement_at(policy, min(methods), sample(path))
+        group = next((each for each in groups if deciding is not None and each.path == deciding.group), None)
+        inside = group is not None and (rest == group.path or rest.startswith(f"{group.path.rstrip('/')}/"))
+        if group is None or not inside or (not group.below and rest != group.path):
+            if any(each.path == rest for each in groups):
+                continue  # what decides instead of it is mended by its own path
+            groups.append(DraftedGroup(rest, label, below=is_open, count=1))
+            mended = True
+            continue
+        special = Special(below(rest, group.path), tuple(sorted(methods)), label, whole=True)
+        if all((each.path, each.methods) != (special.path, special.methods) for each in group.specials):
+            group.specials.append(special)
+            mended = True
+    return mended
+
+
+# -- what it is made of
+
+
+def _prefix(endpoints: list[Endpoint]) -> str:
+    """The literal segments that all paths have in front."""
+    front: list[str] = []
+    for segments in zip(*(endpoint.pattern.segments for endpoint in endpoints), strict=False):
+        if any(segment.kind is not Kind.LITERAL or segment != segments[0] for segment in segments):
+            break
+        front.append(segments[0].text)
+    longest = min((len(endpoint.pattern.segments) for endpoint in endpoints), default=0)
+    # At least one segment tells routes apart.
+    while front and (len(front) >= longest or not any(GENERIC.fullmatch(text) for text in front)):
+        front.pop()
+    return "".join(f"/{text}" for text in front)
+
+
+def _declared_words(labels: Mapping[Endpoint, Label]) -> set[str]:
+    """The words that the application says itself; they stay as they are."""
+    return {word for endpoint in labels if (said := declared_label(endpoint)) is not None for word in said.words}
+
+
+def _fit(labels: Mapping[Endpoint, Label], vocabulary: Vocabulary) -> dict[str, str] | None:
+    """Word → category of a vocabulary, if every word is one of them."""
+    declared = _declared_words(labels)
+    words = {word for label in labels.values() for word in label.words}
+    if not words or words == {REST}:
+        return None
+    names: dict[str, str] = {}
+    for word in words:
+        category = category_in(word)
+        if word in declared:
+            there = word if category in vocabulary.categories else None
+        else:
+            there = near(word, vocabulary.categories)
+        if there is None:
+            return None
+        names[word] = there
+    return names
+
+
+# -- text
+
+
+def _head(discovery: Discovery, name: str, prefix: str, labels: Mapping[Endpoint, Label], *, own: bool) -> str:
+    count = len(discovery.endpoints)
+    lines = [
+        f"# Who may call what in {printable(name)}: {count} {'route' if count == 1 else 'routes'}, {discovery.kind}.",
+        "# Drafted by `scopeware init`. Read it once; what says `check` is a guess. Then: scopeware lint.",
+        "",
+        "[policy]",
+    ]
+    if not own:
+        lines.append(_remarked(f'vocabulary = "{_BUILTIN}"', "its categories fit; `scopeware scopes list` shows them"))
+    common = _busiest(discovery.endpoints) if not prefix else ""
+    why = "every route lies there; the rest is passed through untouched" if prefix else "everything"
+    lines.append(_remarked(f"prefix = {_quote(prefix)}", f"what is guarded: {why}"))
+    if common:
+        lines.append(
+            f"# check: most routes lie under {common}; if pages beside them have a sign-in of their own, guard"
+        )
+        lines.append(f"# only those: prefix = {_quote(common)}, and take it from the paths below.")
+    lines += [f"# note: {printable(note)}" for note in discovery.notes]
+    lines.append("")
+    if own:
+        lines += _vocabulary(name, labels)
+    return "\n".join([*lines, *_allowances(labels)])
+
+
+def _allowances(labels: Mapping[Endpoint, Label]) -> list[str]:
+    """What the linter would say of the draft itself: people have to sign in somewhere."""
+    lines = []
+    for endpoint, label in sorted(labels.items(), key=lambda item: item[0].path):
+        for method in endpoint.writes if label.public else ():
+            place = f"path = {_quote(endpoint.path)}, method = {_quote(method)}"
+            lines.append(f'  {{ id = "public-write", {place}, reason = "check: people sign in there" }},')
+    return ["[lint]", "allow = [", *lines, "]", ""] if lines else []
+
+
+def _vocabulary(name: str, labels: Mapping[Endpoint, Label]) -> list[str]:
+    words = {word for label in labels.values() for word in label.words}
+    categories = sorted({category for word in words if (category := category_in(word)) is not None} or {REST})
+    singles = sorted(word for word in words if category_in(word) is None)
+    stem = (
+        os.path.basename(name).partition(".")[0]
+        if name.endswith((".json", ".yaml", ".yml"))
+        else name.partition(":")[0]
+    )
+    lines = ["[vocabulary]", f"name = {_quote(name_of(stem.rpartition('.')[2]))}", 'actions = ["read", "write"]', ""]
+    if singles:
+        table = ", ".join(f'{_quote(word)} = ""' for word in singles)
+        lines[-1:] = [f"scopes = {{ {table} }}", ""]
+    lines.append("[vocabulary.categories]")
+    for category in categories:
+        key = category if re.fullmatch(r"[A-Za-z0-9_-]+", category) else _quote(category)
+        lines.append(f"{key} = {_quote(_description(category, labels))}")
+    return [*lines, ""]
+
+
+def _description(category: str, labels: Mapping[Endpoint, Label]) -> str:
+    paths = {
+        endpoint.path for endpoint, label in labels.items() if category in {category_in(word) for word in label.words}
+    }
+    if not paths:
+        return "What belongs nowhere else"
+    more = len(paths) - 1
+    return f"{min(sorted(paths), key=len)}" + (f" and {more} more path{'s' if more > 1 else ''}" if more else "")
+
+
+def _busiest(endpoints: Iterable[Endpoint]) -> str:
+    """Where most routes lie, if that is an API beside something else."""
+    counts: Counter[str] = Counter()
+    total = 0
+    for endpoint in endpoints:
+        total += 1
+        path = ""
+        for text in literal_front(endpoint, 0):
+            if not GENERIC.fullmatch(text):
+                break
+            path += f"/{text}"
+            counts[path] += 1
+    likely = [(path.count("/"), path) for path, count in counts.items() if total > count >= 0.6 * total]
+    return max(likely)[1] if likely else ""
+
+
+def _spell(group: DraftedGroup) -> str:
+    routes = f"{group.count} {'route' if group.count == 1 else 'routes'}"
+    lines = [f"# {printable(remark)}" for remark in group.remarks]
+    lines.append(_remarked("[[group]]", routes if group.count else ""))
+    lines.append(f"path = {_quote(group.path)}")
+    if not group.below:
+        lines.append("below = false")
+    lines += _needs(group.label)
+    if group.resource:
+        lines.append(_remarked(f"resource = {_quote(group.resource)}", "a token may be bound to one"))
+    for special in sorted(group.specials, key=lambda each: (each.path, each.methods)):
+        lines.append(_remarked("  [[group.route]]", special.why))
+        lines.append(f"  path = {_quote(special.path)}")
+        if special.methods:
+            lines.append(f"  methods = [{', '.join(map(_quote, _methods(special.methods)))}]")
+        lines += [f"  {line}" for line in _needs(special.label, group.label, whole=special.whole)]
+    return "\n".join(lines) + "\n"
+
+
+def _remarked(text: str, remark: str) -> str:
+    return f"{text.ljust(31)} # {printable(remark)}" if remark else text
+
+
+def _needs(label: Label, above: Label | None = None, *, whole: bool = False) -> list[str]:
+    """What a group asks for; or what a route in it does that the group does not."""
+    lines = []
+    if len(label.needs) > 1:
+        lists = ", ".join(f"[{', '.join(map(_quote, words))}]" for words in label.needs)
+        lines.append(f"any_of = [{lists}]")
+    elif above is None or whole or label.needs != above.needs:
+        lines.append(f"scopes = [{', '.join(map(_quote, label.needs[0] if label.needs else ()))}]")
+    if label.action and label.needs:
+        lines.append(f"action = {_quote(label.action)}")
+    if label.by_session and (above is None or not above.by_session or whole):
+        lines.append(_remarked('accept = "session"', "no token, but who is signed in otherwise: `identify`"))
+    elif above is not None and above.by_session and not label.by_session:
+        lines.append('accept = "any"')
+    if label.public:
+        lines.append("require_token = false")
+    elif whole:
+        lines.append("require_token = true")
+    return lines
+
+
+def _methods(methods: tuple[str, ...]) -> list[str]:
+    return list(dict.fromkeys("GET" if method == "HEAD" else method for method in methods))
+
+
+def _quote(text: str) -> str:
+    if text.isprintable() and '"' in text and "'" not in text:
+        return f"'{text}'"
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in escaped) + '"'
+
+
+def _with_categories(text: str, new: Iterable[str], end: str) -> str:
+    heading = _CATEGORIES.search(text)
+    if heading is None:
+        return text
+    lines = "".join(f'{_quote(word) if "." in word else word} = ""{end}' for word in new)
+    return text[: heading.end()] + lines + text[heading.end() :]

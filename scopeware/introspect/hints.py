@@ -1,0 +1,161 @@
+"""What names and docstrings give away of what a route does. Guesses, for people to check."""
+
+from __future__ import annotations
+
+import re
+
+from .endpoint import Endpoint
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_CHANGING = frozenset(
+    [
+        "add",
+        "approve",
+        "archive",
+        "assign",
+        "cancel",
+        "clear",
+        "create",
+        "delete",
+        "deactivate",
+        "destroy",
+        "disable",
+        "edit",
+        "enable",
+        "insert",
+        "install",
+        "merge",
+        "move",
+        "patch",
+        "post",
+        "publish",
+        "purge",
+        "put",
+        "reject",
+        "remove",
+        "rename",
+        "replace",
+        "reset",
+        "restore",
+        "revoke",
+        "save",
+        "set",
+        "submit",
+        "update",
+        "upload",
+        "upsert",
+        "write",
+    ]
+)
+_READING = frozenset(
+    [
+        "count",
+        "describe",
+        "diff",
+        "download",
+        "export",
+        "fetch",
+        "find",
+        "get",
+        "list",
+        "lookup",
+        "preview",
+        "query",
+        "read",
+        "search",
+        "validate",
+    ]
+)
+_READING_PATHS = frozenset(("search", "_search", "query", "_query", "preview", "count", "lookup", "validate"))
+_MINTING = re.compile(
+    r"(?:^|[/_-])(?:tokens|(?:access|api|auth|personal|personal_access|app|refresh)[-_]?tokens?|api[-_]?keys?)$",
+    re.IGNORECASE,
+)
+_BATCH = re.compile(r"/\$?(?:batch|graphql|rpc2?|json-?rpc|xml-?rpc)$", re.IGNORECASE)
+_SIGN_IN = re.compile(
+    r"(?:^|[/_-])(?:log-?in|sign-?in|authenticate)$"
+    # What is refreshed elsewhere is no session.
+    r"|/(?:o?auth2?|oidc|saml|security|sessions?|sso|tokens?|log-?in)(?:/[^/]+)*/(?:callback|refresh)$",
+    re.IGNORECASE,
+)
+_SAFE_TO_SEE = re.compile(
+    r"^/(?:static|assets)(?:/|$)|/(?:health|healthz|healthcheck|livez|readyz|ping|version|favicon\.ico|robots\.txt)$",
+    re.IGNORECASE,
+)
+_SUFFIX_VARIABLE = re.compile(r"(.+[^/])\.<(?:any\(([^<>]*)\):|\w+:)?(\w+)>")
+SUFFIXES = frozenset(("atom", "csv", "diff", "html", "ics", "json", "patch", "pdf", "rss", "txt", "xml", "yaml", "zip"))
+
+
+def seems_to_change(endpoint: Endpoint) -> str:
+    """What makes one believe that a GET route changes something; empty if nothing does."""
+    if endpoint.methods != ("GET",):
+        return ""
+    return _verb(endpoint, _CHANGING)
+
+
+def seems_to_read(endpoint: Endpoint) -> str:
+    """What makes one believe that a POST route only reads; empty if nothing does."""
+    if endpoint.methods != ("POST",):
+        return ""
+    last = _last(endpoint)
+    return f"its path ends in `{last}`" if last in _READING_PATHS else _verb(endpoint, _READING)
+
+
+def seems_to_mint(endpoint: Endpoint) -> bool:
+    """Whether a route makes tokens, by its path."""
+    literal = endpoint.path.partition("<")[0] if endpoint.path.endswith(">") else endpoint.path
+    makes = not endpoint.methods or "POST" in endpoint.methods or "PUT" in endpoint.methods
+    return makes and _MINTING.search(literal.rstrip("/")) is not None
+
+
+def seems_to_batch(endpoint: Endpoint) -> bool:
+    """Whether what is asked for there stands in the body, where no gate looks, by its path."""
+    return _BATCH.search(endpoint.path) is not None and (not endpoint.methods or bool(endpoint.writes))
+
+
+def seems_to_sign_in(endpoint: Endpoint) -> bool:
+    """Whether people sign in there, by its path and its methods."""
+    return set(endpoint.writes) <= {"POST"} and _SIGN_IN.search(endpoint.path) is not None
+
+
+def seems_public(endpoint: Endpoint) -> bool:
+    """Whether what it shows is for everyone, by its path."""
+    return bool(endpoint.methods) and not endpoint.writes and _SAFE_TO_SEE.search(endpoint.path) is not None
+
+
+def suffix_of(path: str) -> tuple[str, str]:
+    """A path without what looks like the suffix of a representation, and that suffix; or the path, and nothing."""
+    if variable := _SUFFIX_VARIABLE.fullmatch(path):
+        words = {word.strip(" \"'").lower() for word in (variable[2] or "").split(",")}
+        if variable[3] in ("ext", "extension", "fmt", "format", "suffix") or words & SUFFIXES:
+            return variable[1], variable[3]
+    stem, dot, suffix = path.rpartition(".")
+    if dot and suffix.lower() in SUFFIXES and stem and not stem.endswith("/"):
+        return stem, suffix
+    return path, ""
+
+
+def _verb(endpoint: Endpoint, verbs: frozenset[str]) -> str:
+    words = _WORDS.findall(endpoint.name.rpartition(".")[2])
+    # on_post_search, get_search: what the method is called says nothing.
+    while words and words[0].lower() in {"on", "do", "handle", "api", *(method.lower() for method in endpoint.methods)}:
+        words = words[1:]
+    if (
+        words
+        and words[0].lower() in verbs
+        and not (verbs is _CHANGING and words[-1].lower() in ("form", "page", "dialog"))
+    ):
+        return f"it is called `{endpoint.name}`"
+    first = endpoint.doc.split(" ", 1)[0].strip(".,:;").lower()
+    stems = {
+        first,
+        first.removesuffix("s"),
+        first.removesuffix("es"),
+        first.removesuffix("d"),
+        first.removesuffix("ing"),
+    }
+    return f"its description says “{endpoint.doc[:60]}”" if stems & verbs else ""
+
+
+def _last(endpoint: Endpoint) -> str:
+    return endpoint.path.rsplit("/", 1)[-1].lower()

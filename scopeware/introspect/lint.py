@@ -1,0 +1,385 @@
+"""Looks for what is wrong with a policy, and with an application under it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ..errors import ConfigurationError
+from ..policy import Group, Pattern, Policy, Requirement, Route, sample
+from ..policy.segment import Kind
+from ..text import did_you_mean, near, quoted
+from . import hints
+from .coverage import decided, methods_of, requirement_at
+from .endpoint import READS, Declared, Endpoint
+from .findings import KINDS, Finding
+
+_LINE = re.compile(r"(\d+):")
+_MOST_OUTSIDE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A policy, and what is known of the application."""
+
+    policy: Policy
+    endpoints: Sequence[Endpoint]
+    requirements: dict[tuple[Endpoint, str], Requirement | None]
+
+    def needs(self, endpoint: Endpoint, method: str) -> Requirement | None:
+        """What the policy says about a route; ``None`` outside of its prefix."""
+        return self.requirements[endpoint, method]
+
+    def covered(self) -> Iterator[tuple[Endpoint, str, Requirement]]:
+        """Routes with the methods and the groups that decide about them."""
+        for (endpoint, method), requirement in self.requirements.items():
+            if requirement is not None and requirement.group:
+                yield endpoint, method, requirement
+
+    def path_of(self, group: Group, route: Route | None = None) -> str:
+        """A rule's path, from the root."""
+        path = f"{self.policy.prefix}{'' if group.path == '/' else group.path}"
+        below = "" if route is None or route.path == "/" else route.path
+        return f"{path}{below}" or "/"
+
+
+def lint(policy: Policy, endpoints: Iterable[Endpoint] = ()) -> list[Finding]:
+    """What is wrong with a policy, and with an application under it, by path.
+
+    What the policy allows in ``[lint]`` is left out; an allowance that allows nothing is a finding itself.
+
+    :param endpoints: the application's routes; without any, only the policy is looked at.
+    :raises ConfigurationError: the policy allows a kind of finding that there is not.
+    """
+    for number, allowance in enumerate(policy.allowances):
+        if allowance.id not in KINDS:
+            hint = did_you_mean(near(allowance.id, KINDS))
+            where = f"{policy.source}: lint.allow[{number}].id" if policy.source else f"lint.allow[{number}].id"
+            raise ConfigurationError(f"{quoted(allowance.id)} is nothing the linter finds{hint}", where=where)
+    listed = list(endpoints)
+    requirements = {
+        (endpoint, method): decided(policy, endpoint, method) for endpoint in listed for method in methods_of(endpoint)
+    }
+    case = _Case(policy, listed, requirements)
+    found: dict[tuple[str, ...], Finding] = {}
+    for check in (*_ALWAYS, *(_WITH_ROUTES if listed else ())):
+        for finding in check(case):
+            about = (finding.path, finding.method) if finding.path else (finding.message,)
+            found.setdefault((finding.id, *about), finding)
+    used = set()
+    left = []
+    for finding in sorted(found.values(), key=lambda each: (each.path, each.method, each.id)):
+        reasons = [
+            number
+            for number, allowance in enumerate(policy.allowances)
+            if allowance.id == finding.id
+            and allowance.path in ("", finding.path)
+            and allowance.method in ("", finding.method)
+        ]
+        used.update(reasons)
+        if not reasons:
+            left.append(finding)
+    if listed:
+        for number, allowance in enumerate(policy.allowances):
+            if number not in used:
+                said = f"nothing of the kind is found; remove it from [lint] ({allowance.id})"
+                left.append(Finding("unused-allowance", allowance.path, allowance.method, said))
+    return left
+
+
+def _line(where: str) -> int:
+    found = _LINE.match(where)
+    return int(found[1]) if found else 0
+
+
+def _about(case: _Case, id_: str, endpoint: Endpoint, method: str, message: str) -> Finding:
+    requirement = case.requirements.get((endpoint, method))
+    shown = method if endpoint.methods else ""
+    return Finding(id_, endpoint.path, shown, message, _line(requirement.where) if requirement else 0)
+
+
+# -- what is covered
+
+
+def _uncovered(case: _Case) -> Iterator[Finding]:
+    for (endpoint, method), requirement in case.requirements.items():
+        if requirement is not None and not requirement.group:
+            said = "it is refused" if requirement.unmatched else 'it passes, for unmatched = "pass"'
+            yield _about(case, "route-without-group", endpoint, method, f"no group covers it; {said}")
+
+
+def _outside(case: _Case) -> Iterator[Finding]:
+    left = [endpoint for endpoint in case.endpoints if case.needs(endpoint, methods_of(endpoint)[0]) is None]
+    if left:
+        shown = ", ".join(str(endpoint) for endpoint in left[:_MOST_OUTSIDE])
+        more = f" and {len(left) - _MOST_OUTSIDE} more" if len(left) > _MOST_OUTSIDE else ""
+        prefix = case.policy.prefix
+        yield Finding(
+            "outside-prefix", prefix, "", f"{len(left)} routes lie beside it, and are not guarded: {shown}{more}"
+        )
+
+
+def _dead(case: _Case) -> Iterator[Finding]:
+    for group in case.policy.groups:
+        pattern = Pattern.parse(case.path_of(group), below=group.below)
+        inside = [endpoint for endpoint in case.endpoints if pattern.overlaps(endpoint.pattern)]
+        if not inside:
+            said = "no route lies there; remove it, or mend its path"
+            yield Finding("group-without-route", case.path_of(group), "", said, _line(group.where))
+            continue
+        for route in group.routes:
+            exact = Pattern.parse(case.path_of(group, route))
+            methods = set(route.methods or ()) - {"OPTIONS"}  # which frameworks answer by themselves
+            if not any(
+                exact.overlaps(endpoint.pattern)
+                and (not methods or not endpoint.methods or methods & {_as_get(word) for word in endpoint.methods})
+                for endpoint in inside
+            ):
+                said = "no route is like that; remove it, or mend its path and methods"
+                named = ",".join(route.methods or ())
+                yield Finding("rule-without-route", case.path_of(group, route), named, said, _line(route.where))
+
+
+def _as_get(method: str) -> str:
+    return "GET" if method == "HEAD" else method
+
+
+# -- who may write
+
+
+def _unguarded_writes(case: _Case) -> Iterator[Finding]:
+    for endpoint, method, requirement in case.covered():
+        if method in READS or not endpoint.methods:
+            continue
+        declared = endpoint.declared or Declared()
+        if not requirement.require_token:
+            if requirement.scope_free:
+                said = "anyone may write there; require a token, or say in [lint] why not"
+                yield _about(case, "public-write", endpoint, method, said)
+            elif not _only_reads(case, requirement):
+                yield _about(case, "write-without-token", endpoint, method, "anonymous requests pass; require a token")
+        elif declared.require_token is False and declared.alternatives:
+            said = "the application's own table asks for scopes, but for no token; the policy does"
+            yield _about(case, "write-without-token", endpoint, method, said)
+
+
+def _only_reads(case: _Case, requirement: Requirement) -> bool:
+    """Whether the rule asks for what reading asks for, and nothing else."""
+    vocabulary = case.policy.vocabulary
+    reading = vocabulary.actions_for("GET")
+    bits = 0
+    for category in vocabulary.categories:
+        bits |= vocabulary.need(category, reading) or 0
+    writing = vocabulary.actions_for("POST") != reading
+    return writing and all(not need & ~bits for need in requirement.alternatives)
+
+
+def _odd_methods(case: _Case) -> Iterator[Finding]:
+    vocabulary = case.policy.vocabulary
+    if vocabulary.actions_for("GET") == vocabulary.actions_for("POST"):
+        return
+    for endpoint, method, requirement in case.covered():
+        if requirement.scope_free:
+            continue
+        only_reads = _only_reads(case, requirement)
+        if (why := hints.seems_to_change(endpoint)) and only_reads:
+            said = f'{why}, and reading suffices; write action = "write", or say in [lint] why not'
+            yield _about(case, "write-by-reading-method", endpoint, method, said)
+        elif (why := hints.seems_to_read(endpoint)) and not only_reads and requirement.action is None:
+            said = f'{why}, and it takes the scopes for writing; write action = "read" if so'
+            yield _about(case, "read-by-writing-method", endpoint, method, said)
+
+
+# -- paths that are not what they seem
+
+
+def _wide(case: _Case) -> Iterator[Finding]:
+    for group in case.policy.groups:
+        pattern = Pattern.parse(group.path, below=group.below)
+        first = pattern.segments[0] if pattern.segments else None
+        if first is not None and first.kind not in (Kind.VARIABLE, Kind.MANY, Kind.TYPED):
+            continue
+        if first is None and not group.below:
+            continue
+        families: dict[str, str] = {}
+        for endpoint, _, requirement in case.covered():
+            if requirement.group == group.path:
+                own = endpoint.pattern.segments[case.policy.prefix.count("/") :]
+                if own and own[0].kind is Kind.LITERAL:
+                    families.setdefault(own[0].text, endpoint.path)
+        if len(families) > 1:
+            shown = ", ".join(sorted(families.values())[:3])
+            said = f"{len(families)} kinds of routes fall in ({shown}); give each a group of its own"
+            yield Finding("wide-wildcard", case.path_of(group), "", said, _line(group.where))
+
+
+def _spellings(case: _Case) -> Iterator[Finding]:
+    by_operation: dict[tuple[int, str], list[tuple[Endpoint, Requirement]]] = {}
+    for endpoint, method, requirement in case.covered():
+        if endpoint.operation:
+            by_operation.setdefault((endpoint.operation, method), []).append((endpoint, requirement))
+    for (_, method), answers in by_operation.items():
+        first, needs = answers[0]
+        for other, requirement in answers[1:]:
+            if _weight(requirement) != _weight(needs):
+                said = (
+                    f"the same view answers {first.path}, which needs {_spelled(needs)}; here {_spelled(requirement)}"
+                )
+                yield _about(case, "two-spellings", other, method, said)
+
+
+def _weight(requirement: Requirement) -> tuple[object, ...]:
+    return (
+        frozenset(requirement.alternatives),
+        requirement.scope_free,
+        requirement.require_token,
+        requirement.accept,
+        requirement.public_only,
+    )
+
+
+def _spelled(requirement: Requirement) -> str:
+    lists = requirement.scope_lists()
+    text = " or ".join("+".join(words) for words in lists if words) or "no scope"
+    return text if requirement.require_token else f"{text}, and no token"
+
+
+def _representations(case: _Case) -> Iterator[Finding]:
+    known = {endpoint.path for endpoint in case.endpoints}
+    for endpoint, method, requirement in case.covered():
+        stem, suffix = hints.suffix_of(endpoint.path)
+        if not suffix or method not in READS or stem not in known:
+            continue
+        guarded = requirement_at(case.policy, method, sample(stem))
+        if guarded is None or not guarded.group or not _is_weaker(requirement, guarded):
+            continue
+        said = f"the .{suffix} of {stem} needs {_spelled(requirement)}; the resource itself {_spelled(guarded)}"
+        yield _about(case, "alternate-representation", endpoint, method, said)
+
+
+def _is_weaker(one: Requirement, other: Requirement) -> bool:
+    """Whether someone passes the one who does not pass the other."""
+    if other.require_token and not one.require_token:
+        return True
+    if other.scope_free:
+        return False
+    if one.scope_free:
+        return True
+    return any(not other.met_by(one.vocabulary.closure(need)) for need in one.alternatives)
+
+
+def _minting(case: _Case) -> Iterator[Finding]:
+    for endpoint, method, requirement in case.covered():
+        if method in READS or method == "DELETE" or not hints.seems_to_mint(endpoint):
+            continue
+        if requirement.accept != "session" and not requirement.unmatched:
+            said = (
+                'tokens seem to be made there, and a token suffices; write accept = "session", or say in [lint] why not'
+            )
+            yield _about(case, "mints-with-token", endpoint, method, said)
+
+
+def _batches(case: _Case) -> Iterator[Finding]:
+    for endpoint, method, requirement in case.covered():
+        if method not in READS and hints.seems_to_batch(endpoint) and requirement.accept != "session":
+            said = (
+                "what it is asked for is in the body; ask for all scopes that any of it needs, or say in [lint] why not"
+            )
+            yield _about(case, "batch", endpoint, method, said)
+
+
+# -- what the policy itself says
+
+
+def _public_only(case: _Case) -> Iterator[Finding]:
+    if case.policy.vocabulary.public_only is None:
+        return
+    for requirement in case.policy.requirements():
+        if requirement.resource is not None and requirement.public_only == "allow" and not requirement.scope_free:
+            rule = requirement.route or requirement.group
+            said = 'what it is about may be private; write public_only = "check"'
+            yield Finding("public-only-unchecked", f"{case.policy.prefix}{rule}", "", said, _line(requirement.where))
+
+
+def _categories(case: _Case) -> Iterator[Finding]:
+    vocabulary = case.policy.vocabulary
+    needed = _needed(case.policy)
+    for name, category in vocabulary.categories.items():
+        actions = vocabulary.actions if category.actions is None else category.actions
+        own = vocabulary.closure(vocabulary.need(name, actions) or 0)
+        if actions and not own & needed:
+            yield Finding("unused-category", "", "", f"{quoted(name)}: no rule asks for it; its scopes grant nothing")
+
+
+def _needed(policy: Policy) -> int:
+    """The scopes that some rule asks for, by some method."""
+    bits = 0
+    for requirement in policy.requirements():
+        for need in (*requirement.alternatives, *requirement.if_owned):
+            bits |= need
+    return bits
+
+
+def _grants(case: _Case) -> Iterator[Finding]:
+    policy = case.policy
+    needed = policy.vocabulary.closure(_needed(policy))
+    for role, patterns in policy.role_patterns.items():
+        for pattern in (word for word in re.split(r"[ ,]+", patterns) if word and not word.startswith("-")):
+            if "*" not in pattern and not policy.vocabulary.match([pattern]) & needed:
+                yield Finding("unused-grant", "", "", f"role {quoted(role)}: no rule asks for {quoted(pattern)}")
+
+
+def _code(case: _Case) -> Iterator[Finding]:
+    vocabulary = case.policy.vocabulary
+    for endpoint, method, requirement in case.covered():
+        said = endpoint.declared
+        if said is None:
+            continue
+        if said.require_token and not requirement.require_token:
+            yield _about(case, "differs-from-code", endpoint, method, "its code asks for a token, the policy for none")
+            continue
+        if said.alternatives is None:
+            continue
+        needs: list[int] = []
+        for words in said.alternatives:
+            bits = 0
+            for word in words:
+                need = (
+                    vocabulary.need(word, vocabulary.actions_for(method))
+                    if word in vocabulary.categories
+                    else vocabulary.parse_known([word])[0].bits
+                )
+                bits |= need or 0
+                if not need:  # of another vocabulary: nothing to compare
+                    needs = []
+                    break
+            else:
+                needs.append(bits)
+                continue
+            break
+        if not needs:
+            continue
+        # What the policy lets pass has to do for the code, too: else nobody knows until they are refused.
+        mine = [vocabulary.closure(need) for need in requirement.alternatives] or [0]
+        if not requirement.unmatched and any(all(need & ~bits for need in needs) for bits in mine):
+            theirs = " or ".join("+".join(vocabulary.words(need)) for need in needs)
+            text = f"its code asks for {theirs}, the policy for {_spelled(requirement)}"
+            yield _about(case, "differs-from-code", endpoint, method, text)
+
+
+_Check = Callable[[_Case], Iterator[Finding]]
+_ALWAYS: tuple[_Check, ...] = (_public_only, _categories, _grants)
+_WITH_ROUTES: tuple[_Check, ...] = (
+    _uncovered,
+    _outside,
+    _dead,
+    _unguarded_writes,
+    _odd_methods,
+    _wide,
+    _spellings,
+    _representations,
+    _minting,
+    _batches,
+    _code,
+)

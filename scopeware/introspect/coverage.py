@@ -2,10 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import final
 
-from ..policy import AmbiguousPath, Policy, Requirement, sample
+from ..policy import AmbiguousPath, Group, Pattern, Policy, Requirement, Route, deep_sample, meeting, sample
+from ..policy.segment import Kind
+from ..policy.trie import overlapping
 from .endpoint import Endpoint
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a policy says about some of the paths of a route.
+
+    :param path: these, in werkzeug's rule syntax: the route's own; or those that a rule covers which covers not all of
+        it; or ``.../...``, what is below.
+    :param asked: one of them.
+    :param requirement: ``None`` outside of the prefix.
+    :param rivals: the routes that may answer there, as far as paths tell: the most specific ones.
+    """
+
+    endpoint: Endpoint
+    method: str
+    path: str
+    asked: str
+    requirement: Requirement | None
+    rivals: tuple[Endpoint, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is about the route as such."""
+        return self.path == self.endpoint.path
+
+
+def decisions(policy: Policy, endpoints: Sequence[Endpoint]) -> Iterator[Decision]:
+    """What the policy says about routes: each method of each, and wherever it might say something else about a part."""
+    patterns = [endpoint.pattern for endpoint in endpoints]
+    patterns += [Pattern.parse(path_of(policy, group), below=group.below) for group in policy.groups]
+    patterns += [Pattern.parse(path_of(policy, group, route)) for group in policy.groups for route in group.routes]
+    places = [{endpoint.path: sample(endpoint.path)} for endpoint in endpoints]
+    rivals = [{position} for position in range(len(endpoints))]
+    for index, endpoint in enumerate(endpoints):
+        if (deep := deep_sample(endpoint.pattern)) is not None:
+            places[index][f"{endpoint.path.rstrip('/')}/..."] = deep
+    for pair in overlapping(patterns):
+        first, second = sorted(pair)
+        if second < len(endpoints):
+            rivals[first].add(second)
+            rivals[second].add(first)
+        elif first < len(endpoints) and (place := meeting(patterns[first], patterns[second])) is not None:
+            places[first].setdefault(*place)
+    for index, endpoint in enumerate(endpoints):
+        around = [endpoints[each] for each in sorted(rivals[index])]
+        for path, asked in places[index].items():
+            for method in methods_of(endpoint):
+                # Which a policy cannot tell apart.
+                alike = ("GET", "HEAD") if method in ("GET", "HEAD") else (method,)
+                best = _most_specific(around, alike, asked)
+                if path == endpoint.path or endpoint in best:
+                    yield Decision(endpoint, method, path, asked, requirement_at(policy, method, asked), tuple(best))
+
+
+def path_of(policy: Policy, group: Group, route: Route | None = None) -> str:
+    """A rule's path, from the root."""
+    path = f"{policy.prefix}{'' if group.path == '/' else group.path}"
+    below = "" if route is None or route.path == "/" else route.path
+    return f"{path}{below}" or "/"
 
 
 def decided(policy: Policy, endpoint: Endpoint, method: str | None = None) -> Requirement | None:
@@ -30,11 +94,13 @@ def methods_of(endpoint: Endpoint) -> tuple[str, ...]:
 
 
 def uncovered(policy: Policy, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
-    """The routes under the policy's prefix that no group covers."""
+    """The routes under the policy's prefix of which no group covers some part."""
     found = []
     for endpoint in endpoints:
-        requirement = decided(policy, endpoint)
-        if requirement is not None and not requirement.group:
+        paths = (sample(endpoint.path), deep_sample(endpoint.pattern))
+        method = methods_of(endpoint)[0]
+        there = [requirement_at(policy, method, path) for path in paths if path is not None]
+        if any(requirement is not None and not requirement.group for requirement in there):
             found.append(endpoint)
     return found
 
@@ -46,11 +112,23 @@ def outside(policy: Policy, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
 
 def answering(endpoints: Iterable[Endpoint], method: str, path: str) -> Endpoint | None:
     """The route that a request for this path, as text, leads to: the most specific one."""
-    wanted = "GET" if method == "HEAD" else method
+    found = _most_specific(endpoints, ("GET", "HEAD") if method == "HEAD" else (method,), path)
+    return min(found, key=lambda endpoint: endpoint.pattern.specificity, default=None)
+
+
+def _most_specific(endpoints: Iterable[Endpoint], methods: Sequence[str], path: str) -> list[Endpoint]:
+    """The routes that take a request by one of these methods, none more specific than another."""
     bare = path.rstrip("/") or "/"
     found = [
         endpoint
         for endpoint in endpoints
-        if (not endpoint.methods or wanted in endpoint.methods) and endpoint.pattern.matches(bare)
+        if (not endpoint.methods or not set(methods).isdisjoint(endpoint.methods)) and endpoint.pattern.matches(bare)
     ]
-    return min(found, key=lambda endpoint: endpoint.pattern.specificity, default=None)
+    best = min(map(_order, found), default=None)
+    return [endpoint for endpoint in found if _order(endpoint) == best]
+
+
+def _order(endpoint: Endpoint) -> list[tuple[int, int]]:
+    """A sort key, the most specific first. Which variable comes first where another would do, frameworks say."""
+    pairs = endpoint.pattern.specificity
+    return [(Kind.VARIABLE if kind == Kind.TYPED else kind, count) for kind, count in pairs]

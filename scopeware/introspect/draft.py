@@ -10,14 +10,26 @@ from dataclasses import dataclass
 from typing import final
 
 from ..errors import ConfigurationError
-from ..policy import Pattern, Policy, sample
+from ..policy import Policy, sample
 from ..policy.segment import Kind
 from ..scopes import Vocabulary
 from ..text import printable
-from .coverage import methods_of, requirement_at, uncovered
+from .coverage import decisions, requirement_at, uncovered
 from .endpoint import Discovery, Endpoint
 from .grouping import DraftedGroup, Special, attempts, below, everything_at_once
-from .labels import GENERIC, REST, Label, category_in, declared_label, labels_of, literal_front, name_of, near, verdict
+from .labels import (
+    GENERIC,
+    REST,
+    Label,
+    category_in,
+    declared_label,
+    labels_of,
+    literal_front,
+    name_of,
+    near,
+    strictest,
+    verdict,
+)
 
 _BUILTIN = "gitea"
 _CATEGORIES = re.compile(r"^\[vocabulary\.categories\][^\n]*\n", re.MULTILINE)
@@ -156,35 +168,16 @@ class _Wrong:
 
 
 def _mismatches(policy: Policy, labels: Mapping[Endpoint, Label]) -> Iterator[_Wrong]:
-    """The paths of routes, and those that groups begin with, that a policy decides wrongly about."""
-    paths = {endpoint.path: endpoint.open for endpoint in labels}
-    for group in policy.groups:
-        whole = Pattern.parse(f"{policy.prefix}{group.path}".rstrip("/") or "/", below=group.below)
-        paths.setdefault(whole.source, False)
-        for endpoint in labels:
-            if endpoint.pattern.names and whole.overlaps(endpoint.pattern):
-                paths.setdefault(_meeting(endpoint.pattern, whole), False)
-    for path, is_open in paths.items():
-        asked = sample(path)
-        there = [endpoint for endpoint in labels if endpoint.path == path or endpoint.pattern.matches(asked)]
-        methods = dict.fromkeys(method for endpoint in there for method in methods_of(endpoint))
-        for method in methods:
-            if method == "HEAD" and "GET" in methods:
-                continue  # which are decided alike
-            able = [endpoint for endpoint in there if not endpoint.methods or method in endpoint.methods]
-            label = labels[min(able, key=lambda endpoint: endpoint.pattern.specificity)]
-            requirement = requirement_at(policy, method, asked)
-            if requirement is not None and (found := verdict(policy, requirement, method, label)):
-                yield _Wrong(path, is_open, method, label, found < 0)
-
-
-def _meeting(pattern: Pattern, group: Pattern) -> str:
-    """The paths of a route that a group covers, as far as its literal segments say."""
-    texts = [segment.text for segment in pattern.segments]
-    for position, segment in enumerate(group.segments[: len(texts)]):
-        if segment.kind is Kind.LITERAL:
-            texts[position] = segment.text
-    return "/" + "/".join(texts)
+    """The paths of routes, and what rules cover of them, that a policy decides wrongly about."""
+    for decision in decisions(policy, list(labels)):
+        method, endpoint, requirement = decision.method, decision.endpoint, decision.requirement
+        if requirement is None or not decision.rivals:
+            continue
+        label = strictest(labels[each] for each in decision.rivals)
+        found = verdict(policy, requirement, method, label)
+        if found < 0 or (found and decision.is_whole):
+            path = decision.path.removesuffix("/...") or "/"
+            yield _Wrong(path, path == endpoint.path and endpoint.open, method, label, found < 0)
 
 
 def _mend(groups: list[DraftedGroup], prefix: str, policy: Policy, wrong: Iterable[_Wrong]) -> bool:

@@ -11,7 +11,7 @@ from ..policy.segment import Kind, Segment
 from ..policy.trie import overlapping
 from . import hints
 from .endpoint import Endpoint
-from .labels import GENERIC, Label, hubs, name_of, near
+from .labels import GENERIC, Label, hubs, name_of, near, strictest
 from .paths import choice, distinct
 
 CHECK = "check: "
@@ -101,8 +101,9 @@ def attempts(
 
 def everything_at_once(labels: Mapping[Endpoint, Label], rest: str) -> DraftedGroup:
     """One group for all, which needs everything."""
-    words = tuple(dict.fromkeys(word for label in labels.values() for words in label.needs for word in words))
-    whole = DraftedGroup("/", Label((words or (rest,),)), count=len(labels))
+    label = strictest(labels.values())
+    words = tuple(dict.fromkeys(word for each in labels.values() for words in each.needs for word in words))
+    whole = DraftedGroup("/", replace(label, needs=(words or (rest,),), public=False), count=len(labels))
     whole.remarks["check: these routes overlap too much to tell them apart; all of them need everything"] = None
     return whole
 
@@ -161,9 +162,8 @@ class _Builder:
                 path = distinct(
                     "".join(f"/{(mine if theirs.includes(mine) else theirs).text}" for mine, theirs in pairs)
                 )
-                labels = [self._made[first].label, self._made[second].label]
-                words = tuple(dict.fromkeys(word for label in labels for part in label.needs for word in part))
-                meets[path] = DraftedGroup(path, Label((words,) if words else ()), below=False)
+                label = strictest((self._made[first].label, self._made[second].label))
+                meets[path] = DraftedGroup(path, label, below=False)
                 meets[path].remarks[f"check: {one} and {other} share this; it needs what both do"] = None
         there = {group.path for group in self._made}
         self._made += [group for path, group in meets.items() if path not in there]

@@ -17,6 +17,8 @@ from .endpoint import READS, Endpoint
 REST = "misc"
 """The category of what belongs to none."""
 MOST_CATEGORIES = 24
+_NEVER = -1
+"""The scope bits that nobody has."""
 _MOST_SPELLINGS = 8
 GENERIC = re.compile(
     r"_?apis?_?|rest|ajax|ajax-api|rpc|services?|v?\d+(?:[._]\d+)*(?:alpha|beta)?\d*",
@@ -55,6 +57,20 @@ class Label:
         """The same with other names for its categories."""
         lists = (tuple(dict.fromkeys(names.get(word, word) for word in words)) for words in self.needs)
         return replace(self, needs=tuple(dict.fromkeys(lists)))
+
+
+def strictest(labels: Iterable[Label]) -> Label:
+    """What does for each of several routes at once: all that any of them needs."""
+    listed = list(labels)
+    needs: tuple[tuple[str, ...], ...] = ((),)
+    for alternatives in dict.fromkeys(label.needs for label in listed if label.needs):
+        needs = tuple(dict.fromkeys(tuple(dict.fromkeys(one + two)) for one in needs for two in alternatives))
+    return Label(
+        () if needs == ((),) else needs,
+        public=all(label.public for label in listed),
+        by_session=any(label.by_session for label in listed),
+        action=max((label.action for label in listed), default=""),
+    )
 
 
 def labels_of(endpoints: Iterable[Endpoint], prefix: str) -> dict[Endpoint, Label]:
@@ -204,7 +220,8 @@ def near(word: str, known: Iterable[str]) -> str | None:
 def verdict(policy: Policy, requirement: Requirement, method: str, label: Label) -> int:
     """How what decides compares with a label: 0 the same, 1 stricter, -1 weaker."""
     vocabulary = policy.vocabulary
-    wanted = {_bits(vocabulary, words, method, label.action) for words in label.needs}
+    needs = [need_of(vocabulary, words, method, label.action) for words in label.needs]
+    wanted = {_NEVER if need is None else need for need in needs}
     there = set(requirement.alternatives)
     needs_token = not label.public
     same_scopes = requirement.scope_free == (not wanted) and there == wanted
@@ -223,10 +240,14 @@ def _covers(vocabulary: Vocabulary, need: int, wanted: set[int]) -> bool:
     return any(not each & ~closed for each in wanted)
 
 
-def _bits(vocabulary: Vocabulary, words: Iterable[str], method: str, action: str) -> int:
+def need_of(vocabulary: Vocabulary, words: Iterable[str], method: str, action: str = "") -> int | None:
+    """The scope bits that categories, at the level of a method, and scopes come to; ``None`` if one is unknown."""
     actions = (action,) if action else vocabulary.actions_for(method)
     bits = 0
     for word in words:
         need = vocabulary.need(word, actions) if word in vocabulary.categories else None
-        bits |= vocabulary.parse_known([word])[0].bits if need is None else need
+        need = vocabulary.parse_known([word])[0].bits if need is None else need
+        if not need:
+            return None
+        bits |= need
     return bits

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import ConfigurationError
-from ..policy import Group, Pattern, Policy, Requirement, Route, sample
+from ..policy import Pattern, Policy, Requirement, sample
 from ..policy.segment import Kind
 from ..text import did_you_mean, near, quoted
 from . import hints
-from .coverage import decided, methods_of, requirement_at
+from .coverage import Decision, decisions, outside, path_of, requirement_at
 from .endpoint import READS, Declared, Endpoint
 from .findings import KINDS, Finding
+from .labels import need_of
 
 _LINE = re.compile(r"(\d+):")
+_VARIABLE = re.compile(r"<[^<>]*>")
 _MOST_OUTSIDE = 5
 
 
@@ -25,23 +27,17 @@ class _Case:
 
     policy: Policy
     endpoints: Sequence[Endpoint]
-    requirements: dict[tuple[Endpoint, str], Requirement | None]
+    decisions: Sequence[Decision]
 
-    def needs(self, endpoint: Endpoint, method: str) -> Requirement | None:
-        """What the policy says about a route; ``None`` outside of its prefix."""
-        return self.requirements[endpoint, method]
+    def covered(self) -> Iterator[tuple[Decision, Requirement]]:
+        """What groups decide about routes, and about parts of them."""
+        for decision in self.decisions:
+            if decision.requirement is not None and decision.requirement.group:
+                yield decision, decision.requirement
 
-    def covered(self) -> Iterator[tuple[Endpoint, str, Requirement]]:
-        """Routes with the methods and the groups that decide about them."""
-        for (endpoint, method), requirement in self.requirements.items():
-            if requirement is not None and requirement.group:
-                yield endpoint, method, requirement
-
-    def path_of(self, group: Group, route: Route | None = None) -> str:
-        """A rule's path, from the root."""
-        path = f"{self.policy.prefix}{'' if group.path == '/' else group.path}"
-        below = "" if route is None or route.path == "/" else route.path
-        return f"{path}{below}" or "/"
+    def whole(self) -> Iterator[tuple[Decision, Requirement]]:
+        """What groups decide about routes as such."""
+        return ((decision, requirement) for decision, requirement in self.covered() if decision.is_whole)
 
 
 def lint(policy: Policy, endpoints: Iterable[Endpoint] = ()) -> list[Finding]:
@@ -58,10 +54,7 @@ def lint(policy: Policy, endpoints: Iterable[Endpoint] = ()) -> list[Finding]:
             where = f"{policy.source}: lint.allow[{number}].id" if policy.source else f"lint.allow[{number}].id"
             raise ConfigurationError(f"{quoted(allowance.id)} is nothing the linter finds{hint}", where=where)
     listed = list(endpoints)
-    requirements = {
-        (endpoint, method): decided(policy, endpoint, method) for endpoint in listed for method in methods_of(endpoint)
-    }
-    case = _Case(policy, listed, requirements)
+    case = _Case(policy, listed, tuple(decisions(policy, listed)))
     found: dict[tuple[str, ...], Finding] = {}
     for check in (*_ALWAYS, *(_WITH_ROUTES if listed else ())):
         for finding in check(case):
@@ -93,24 +86,28 @@ def _line(where: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _about(case: _Case, id_: str, endpoint: Endpoint, method: str, message: str) -> Finding:
-    requirement = case.requirements.get((endpoint, method))
-    shown = method if endpoint.methods else ""
-    return Finding(id_, endpoint.path, shown, message, _line(requirement.where) if requirement else 0)
+def _about(id_: str, decision: Decision, message: str) -> Finding:
+    requirement = decision.requirement
+    shown = decision.method if decision.endpoint.methods else ""
+    part = "" if decision.is_whole else f" (part of {decision.endpoint.path})"
+    return Finding(id_, decision.path, shown, f"{message}{part}", _line(requirement.where) if requirement else 0)
 
 
 # -- what is covered
 
 
 def _uncovered(case: _Case) -> Iterator[Finding]:
-    for (endpoint, method), requirement in case.requirements.items():
-        if requirement is not None and not requirement.group:
-            said = "it is refused" if requirement.unmatched else 'it passes, for unmatched = "pass"'
-            yield _about(case, "route-without-group", endpoint, method, f"no group covers it; {said}")
+    said: set[tuple[Endpoint, str]] = set()
+    for decision in case.decisions:
+        requirement, about = decision.requirement, (decision.endpoint, decision.method)
+        if requirement is not None and not requirement.group and about not in said:
+            said.add(about)
+            what = "it is refused" if requirement.unmatched else 'it passes, for unmatched = "pass"'
+            yield _about("route-without-group", decision, f"no group covers it; {what}")
 
 
 def _outside(case: _Case) -> Iterator[Finding]:
-    left = [endpoint for endpoint in case.endpoints if case.needs(endpoint, methods_of(endpoint)[0]) is None]
+    left = outside(case.policy, case.endpoints)
     if left:
         shown = ", ".join(str(endpoint) for endpoint in left[:_MOST_OUTSIDE])
         more = f" and {len(left) - _MOST_OUTSIDE} more" if len(left) > _MOST_OUTSIDE else ""
@@ -122,14 +119,14 @@ def _outside(case: _Case) -> Iterator[Finding]:
 
 def _dead(case: _Case) -> Iterator[Finding]:
     for group in case.policy.groups:
-        pattern = Pattern.parse(case.path_of(group), below=group.below)
+        pattern = Pattern.parse(path_of(case.policy, group), below=group.below)
         inside = [endpoint for endpoint in case.endpoints if pattern.overlaps(endpoint.pattern)]
         if not inside:
             said = "no route lies there; remove it, or mend its path"
-            yield Finding("group-without-route", case.path_of(group), "", said, _line(group.where))
+            yield Finding("group-without-route", path_of(case.policy, group), "", said, _line(group.where))
             continue
         for route in group.routes:
-            exact = Pattern.parse(case.path_of(group, route))
+            exact = Pattern.parse(path_of(case.policy, group, route))
             methods = set(route.methods or ()) - {"OPTIONS"}  # which frameworks answer by themselves
             if not any(
                 exact.overlaps(endpoint.pattern)
@@ -138,7 +135,7 @@ def _dead(case: _Case) -> Iterator[Finding]:
             ):
                 said = "no route is like that; remove it, or mend its path and methods"
                 named = ",".join(route.methods or ())
-                yield Finding("rule-without-route", case.path_of(group, route), named, said, _line(route.where))
+                yield Finding("rule-without-route", path_of(case.policy, group, route), named, said, _line(route.where))
 
 
 def _as_get(method: str) -> str:
@@ -149,19 +146,20 @@ def _as_get(method: str) -> str:
 
 
 def _unguarded_writes(case: _Case) -> Iterator[Finding]:
-    for endpoint, method, requirement in case.covered():
-        if method in READS or not endpoint.methods:
-            continue
-        declared = endpoint.declared or Declared()
+    for decision, requirement in case.covered():
+        if decision.method in READS or (not decision.endpoint.methods and not decision.is_whole):
+            continue  # what is mounted there may have routes of its own
+        declared = decision.endpoint.declared or Declared()
         if not requirement.require_token:
             if requirement.scope_free:
-                said = "anyone may write there; require a token, or say in [lint] why not"
-                yield _about(case, "public-write", endpoint, method, said)
+                may = "write there" if decision.endpoint.methods else "write there, if it does for any method"
+                said = f"anyone may {may}; require a token, or say in [lint] why not"
+                yield _about("public-write", decision, said)
             elif not _only_reads(case, requirement):
-                yield _about(case, "write-without-token", endpoint, method, "anonymous requests pass; require a token")
+                yield _about("write-without-token", decision, "anonymous requests pass; require a token")
         elif declared.require_token is False and declared.alternatives:
             said = "the application's own table asks for scopes, but for no token; the policy does"
-            yield _about(case, "write-without-token", endpoint, method, said)
+            yield _about("write-without-token", decision, said)
 
 
 def _only_reads(case: _Case, requirement: Requirement) -> bool:
@@ -179,16 +177,16 @@ def _odd_methods(case: _Case) -> Iterator[Finding]:
     vocabulary = case.policy.vocabulary
     if vocabulary.actions_for("GET") == vocabulary.actions_for("POST"):
         return
-    for endpoint, method, requirement in case.covered():
+    for decision, requirement in case.covered():
         if requirement.scope_free:
             continue
         only_reads = _only_reads(case, requirement)
-        if (why := hints.seems_to_change(endpoint)) and only_reads:
+        if (why := hints.seems_to_change(decision.endpoint)) and only_reads:
             said = f'{why}, and reading suffices; write action = "write", or say in [lint] why not'
-            yield _about(case, "write-by-reading-method", endpoint, method, said)
-        elif (why := hints.seems_to_read(endpoint)) and not only_reads and requirement.action is None:
+            yield _about("write-by-reading-method", decision, said)
+        elif (why := hints.seems_to_read(decision.endpoint)) and not only_reads and requirement.action is None:
             said = f'{why}, and it takes the scopes for writing; write action = "read" if so'
-            yield _about(case, "read-by-writing-method", endpoint, method, said)
+            yield _about("read-by-writing-method", decision, said)
 
 
 # -- paths that are not what they seem
@@ -203,39 +201,46 @@ def _wide(case: _Case) -> Iterator[Finding]:
         if first is None and not group.below:
             continue
         families: dict[str, str] = {}
-        for endpoint, _, requirement in case.covered():
+        for decision, requirement in case.whole():
             if requirement.group == group.path:
-                own = endpoint.pattern.segments[case.policy.prefix.count("/") :]
+                own = decision.endpoint.pattern.segments[case.policy.prefix.count("/") :]
                 if own and own[0].kind is Kind.LITERAL:
-                    families.setdefault(own[0].text, endpoint.path)
+                    families.setdefault(own[0].text, decision.path)
         if len(families) > 1:
             shown = ", ".join(sorted(families.values())[:3])
             said = f"{len(families)} kinds of routes fall in ({shown}); give each a group of its own"
-            yield Finding("wide-wildcard", case.path_of(group), "", said, _line(group.where))
+            yield Finding("wide-wildcard", path_of(case.policy, group), "", said, _line(group.where))
 
 
 def _spellings(case: _Case) -> Iterator[Finding]:
-    by_operation: dict[tuple[int, str], list[tuple[Endpoint, Requirement]]] = {}
-    for endpoint, method, requirement in case.covered():
-        if endpoint.operation:
-            by_operation.setdefault((endpoint.operation, method), []).append((endpoint, requirement))
-    for (_, method), answers in by_operation.items():
+    by_operation: dict[tuple[int, str], list[tuple[Decision, Requirement]]] = {}
+    for decision, requirement in case.whole():
+        if decision.endpoint.operation:
+            key = (decision.endpoint.operation, decision.method)
+            by_operation.setdefault(key, []).append((decision, requirement))
+    for answers in by_operation.values():
         first, needs = answers[0]
         for other, requirement in answers[1:]:
             if _weight(requirement) != _weight(needs):
                 said = (
                     f"the same view answers {first.path}, which needs {_spelled(needs)}; here {_spelled(requirement)}"
                 )
-                yield _about(case, "two-spellings", other, method, said)
+                yield _about("two-spellings", other, said)
 
 
 def _weight(requirement: Requirement) -> tuple[object, ...]:
+    """What a rule asks for, wherever in a path what it is about may stand."""
     return (
         frozenset(requirement.alternatives),
         requirement.scope_free,
         requirement.require_token,
         requirement.accept,
         requirement.public_only,
+        requirement.resource is None,
+        requirement.owner is None,
+        requirement.own,
+        frozenset(requirement.if_owned),
+        requirement.others,
     )
 
 
@@ -246,21 +251,28 @@ def _spelled(requirement: Requirement) -> str:
 
 
 def _representations(case: _Case) -> Iterator[Finding]:
-    known = {endpoint.path for endpoint in case.endpoints}
-    for endpoint, method, requirement in case.covered():
-        stem, suffix = hints.suffix_of(endpoint.path)
-        if not suffix or method not in READS or stem not in known:
+    shapes: dict[str, set[str]] = {}
+    for endpoint in case.endpoints:
+        shapes.setdefault(_shape(endpoint.path), set()).add(endpoint.path)
+    for decision, requirement in case.covered():
+        stem, suffix = hints.suffix_of(decision.path)
+        if not suffix or decision.method not in READS:
             continue
-        guarded = requirement_at(case.policy, method, sample(stem))
-        if guarded is None or not guarded.group or not _is_weaker(requirement, guarded):
-            continue
-        said = f"the .{suffix} of {stem} needs {_spelled(requirement)}; the resource itself {_spelled(guarded)}"
-        yield _about(case, "alternate-representation", endpoint, method, said)
+        for path in sorted(shapes.get(_shape(stem), ())):
+            guarded = requirement_at(case.policy, decision.method, sample(path))
+            if guarded is not None and guarded.group and _is_weaker(requirement, guarded):
+                said = f"the .{suffix} of {path} needs {_spelled(requirement)}; the resource itself {_spelled(guarded)}"
+                yield _about("alternate-representation", decision, said)
+
+
+def _shape(path: str) -> str:
+    """A path with all variables alike."""
+    return _VARIABLE.sub("<>", path)
 
 
 def _is_weaker(one: Requirement, other: Requirement) -> bool:
     """Whether someone passes the one who does not pass the other."""
-    if other.require_token and not one.require_token:
+    if (other.require_token and not one.require_token) or (other.accept == "session" and one.accept != "session"):
         return True
     if other.scope_free:
         return False
@@ -270,23 +282,22 @@ def _is_weaker(one: Requirement, other: Requirement) -> bool:
 
 
 def _minting(case: _Case) -> Iterator[Finding]:
-    for endpoint, method, requirement in case.covered():
-        if method in READS or method == "DELETE" or not hints.seems_to_mint(endpoint):
+    for decision, requirement in case.covered():
+        if decision.method in READS or decision.method == "DELETE" or not hints.seems_to_mint(decision.endpoint):
             continue
         if requirement.accept != "session" and not requirement.unmatched:
             said = (
                 'tokens seem to be made there, and a token suffices; write accept = "session", or say in [lint] why not'
             )
-            yield _about(case, "mints-with-token", endpoint, method, said)
+            yield _about("mints-with-token", decision, said)
 
 
 def _batches(case: _Case) -> Iterator[Finding]:
-    for endpoint, method, requirement in case.covered():
-        if method not in READS and hints.seems_to_batch(endpoint) and requirement.accept != "session":
-            said = (
-                "what it is asked for is in the body; ask for all scopes that any of it needs, or say in [lint] why not"
-            )
-            yield _about(case, "batch", endpoint, method, said)
+    for decision, requirement in case.whole():
+        if decision.method in READS or requirement.accept == "session" or not hints.seems_to_batch(decision.endpoint):
+            continue
+        said = "what it is asked for is in the body; ask for all scopes that any of it needs, or say in [lint] why not"
+        yield _about("batch", decision, said)
 
 
 # -- what the policy itself says
@@ -332,40 +343,22 @@ def _grants(case: _Case) -> Iterator[Finding]:
 
 def _code(case: _Case) -> Iterator[Finding]:
     vocabulary = case.policy.vocabulary
-    for endpoint, method, requirement in case.covered():
-        said = endpoint.declared
+    for decision, requirement in case.covered():
+        said = decision.endpoint.declared
         if said is None:
             continue
         if said.require_token and not requirement.require_token:
-            yield _about(case, "differs-from-code", endpoint, method, "its code asks for a token, the policy for none")
+            yield _about("differs-from-code", decision, "its code asks for a token, the policy for none")
             continue
-        if said.alternatives is None:
-            continue
-        needs: list[int] = []
-        for words in said.alternatives:
-            bits = 0
-            for word in words:
-                need = (
-                    vocabulary.need(word, vocabulary.actions_for(method))
-                    if word in vocabulary.categories
-                    else vocabulary.parse_known([word])[0].bits
-                )
-                bits |= need or 0
-                if not need:  # of another vocabulary: nothing to compare
-                    needs = []
-                    break
-            else:
-                needs.append(bits)
-                continue
-            break
-        if not needs:
-            continue
+        needs = [need_of(vocabulary, words, decision.method) for words in said.alternatives or ()]
+        if not needs or None in needs:
+            continue  # of another vocabulary: nothing to compare
         # What the policy lets pass has to do for the code, too: else nobody knows until they are refused.
         mine = [vocabulary.closure(need) for need in requirement.alternatives] or [0]
-        if not requirement.unmatched and any(all(need & ~bits for need in needs) for bits in mine):
-            theirs = " or ".join("+".join(vocabulary.words(need)) for need in needs)
+        if not requirement.unmatched and any(all((need or 0) & ~bits for need in needs) for bits in mine):
+            theirs = " or ".join("+".join(vocabulary.words(need or 0)) for need in needs)
             text = f"its code asks for {theirs}, the policy for {_spelled(requirement)}"
-            yield _about(case, "differs-from-code", endpoint, method, text)
+            yield _about("differs-from-code", decision, text)
 
 
 _Check = Callable[[_Case], Iterator[Finding]]

@@ -39,11 +39,13 @@ def assert_policy_complete(app: object, policy: Policy | str | os.PathLike[str] 
         raise AssertionError(f"no route is found in it, so nothing can be said: {'; '.join(discovery.notes)}")
     found = [
         finding
-        for finding in lint(loaded, discovery.endpoints)
+        for finding in lint(loaded, discovery.endpoints, discovery.lost)
         if finding.severity == "error" or finding.id == "outside-prefix"
     ]
     if found:
-        lines = [f"  {finding}" for finding in found if finding.id != "outside-prefix"]
+        lines = [
+            f"  {finding}" for finding in found if finding.id != "outside-prefix" or finding.path in discovery.lost
+        ]
         if len(lines) < len(found):
             beside = outside(loaded, discovery.endpoints)
             lines += [f"  outside-prefix: {endpoint}: it lies beside {loaded.prefix}" for endpoint in beside]

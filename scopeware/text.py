@@ -43,3 +43,8 @@ def did_you_mean(suggestions: Iterable[str]) -> str:
     """``; did you mean `a` or `b`?``, or nothing where there is nothing to suggest."""
     words = [f"`{word}`" for word in suggestions]
     return f"; did you mean {' or '.join(words)}?" if words else ""
+
+
+def counted(count: int, word: str) -> str:
+    """``1 route``, ``2 routes``."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"

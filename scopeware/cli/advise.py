@@ -59,6 +59,18 @@ def advise(
     """
     loaded = Policy.load(policy)
     store = open_store(database, loaded)
+    if "database" not in loaded.access_log.to:
+        raise ConfigurationError('the access log is not kept in the database: to = ["database"]', where=policy)
+    if token_to_narrow is not None and (owner is not None or token_id is not None):
+        raise click.UsageError("--apply names the token itself; leave out --owner and --token")
+    if tokens and token_to_narrow is None and (consent is not None or grace is not None):
+        raise click.UsageError("--consent and --grace are for --apply")
+    keep = loaded.access_log.keep
+    if keep is not None and keep < since:
+        said = f"the log is kept for {spell_duration(keep)}: nothing older is known"
+        if token_to_narrow is not None:
+            raise ConfigurationError(f"{said}; if that is enough, say so", where="--since")
+        click.echo(said, err=True)
     moment = datetime.now(UTC) - since
     if token_to_narrow is not None:
         return _narrow(loaded, store, token_to_narrow, moment, consent, grace, as_json)

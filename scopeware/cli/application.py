@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import signal
 import socket
@@ -81,8 +82,22 @@ def _imported(name: str) -> WSGIApplication:
             "write module:attribute",
             where=name,
         )
+    if _is_factory(found):
+        hint = f"write {module_name}:{attribute}()" if attribute else "name what it returns"
+        raise ConfigurationError(f"{quoted(candidate)} makes an application, and is none; {hint}", where=name)
     application: WSGIApplication = found
     return application
+
+
+def _is_factory(found: Any) -> bool:
+    """Whether something cannot be called as an application is: with an environ and a ``start_response``."""
+    if not inspect.isfunction(found):
+        return False
+    parameters = inspect.signature(found).parameters.values()
+    takes_any = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+    by_position = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    needed = [each for each in parameters if each.default is each.empty and each.kind is not each.VAR_KEYWORD]
+    return not takes_any and (len(by_position) < 2 or not needed)
 
 
 def print_decision(environ: WSGIEnvironment, context: Context) -> None:

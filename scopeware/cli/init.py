@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 import click
 
@@ -10,6 +11,7 @@ from ..introspect.coverage import outside, uncovered
 from ..introspect.draft import draft, draft_more
 from ..introspect.endpoint import Discovery, Endpoint
 from ..policy import Policy
+from ..text import counted, printable
 from .files import whole_file
 from .output import DENIED, FINE, json_option, print_json
 from .subject import found_in, subject_options
@@ -57,11 +59,12 @@ def init(application: str, policy: str, update: bool, openapi: str | None, setti
         )
         return FINE
     count = len(discovery.endpoints)
-    groups = _count(made.groups, "group")
-    click.echo(f"{policy}: {_count(count, 'route')} ({discovery.kind}) in {groups}; {_check(made.to_check)}")
+    groups = counted(made.groups, "group")
+    click.echo(f"{policy}: {counted(count, 'route')} ({discovery.kind}) in {groups}; {_check(made.to_check)}")
     for note in discovery.notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(f"next: read it, then `scopeware lint {policy} --app {application}`", err=True)
+        click.echo(f"note: {printable(note)}", err=True)
+    lint = shlex.join(["scopeware", "lint", policy, "--app", application])
+    click.echo(f"next: read it, then: {lint}", err=True)
     return FINE
 
 
@@ -88,9 +91,10 @@ def _again(discovery: Discovery, path: str, update: bool, as_json: bool) -> int:
         return FINE if added is not None or not missing else DENIED
     _list(missing, f"{path} does not cover")
     if beside:
-        click.echo(f"{len(beside)} routes lie outside of its prefix `{policy.prefix}`, and are not guarded", err=True)
+        said = f"{counted(len(beside), 'route')} outside of its prefix `{policy.prefix}`, not guarded"
+        click.echo(said, err=True)
     if added is not None:
-        click.echo(f"added {_count(added.groups, 'group')} to {path}, at its end; {_check(added.to_check)}")
+        click.echo(f"added {counted(added.groups, 'group')} to {path}, at its end; {_check(added.to_check)}")
     elif missing:
         click.echo(f"--update adds them to {path}, and changes nothing that is there", err=True)
         return DENIED
@@ -107,14 +111,10 @@ def _as_it_is(path: str) -> str:
 
 def _list(endpoints: list[Endpoint], what: str) -> None:
     if endpoints:
-        click.echo(f"{what} {len(endpoints)} routes:")
+        click.echo(f"{what} {counted(len(endpoints), 'route')}:")
         for endpoint in endpoints:
-            click.echo(f"  {endpoint}")
+            click.echo(f"  {printable(str(endpoint))}")
 
 
 def _check(count: int) -> str:
-    return f"{_count(count, 'place')} to check"
-
-
-def _count(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
+    return f"{counted(count, 'place')} to check"

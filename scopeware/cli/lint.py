@@ -11,7 +11,7 @@ from ..introspect.findings import KINDS, Finding
 from ..introspect.lint import lint as find
 from ..introspect.tables import discover_document, read
 from ..policy import Policy
-from ..text import printable
+from ..text import counted, printable
 from .output import DENIED, FINE, json_option, print_json
 from .subject import found_in, subject_options
 
@@ -43,13 +43,14 @@ def lint(
     loaded = Policy.load(policy)
     endpoints: tuple[Endpoint, ...] = ()
     notes: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     if application is not None or openapi is not None:
         if application is not None:
             discovery = found_in(application, openapi, settings)
         else:
             discovery = discover_document(read(str(openapi)), str(openapi))
-        endpoints, notes = discovery.endpoints, discovery.notes
-    found = find(loaded, endpoints)
+        endpoints, notes, lost = discovery.endpoints, discovery.notes, discovery.lost
+    found = find(loaded, endpoints, lost)
     if as_json:
         print_json(
             {"policy": policy, "routes": len(endpoints), "notes": notes, "findings": [_data(each) for each in found]}
@@ -82,8 +83,8 @@ def _print(policy: str, found: list[Finding], routes: int, notes: tuple[str, ...
         click.echo(f"note: {printable(note)}", err=True)
     counts = Counter(each.severity for each in found)
     alone = "the policy alone" if notes else "the policy alone; name the application with --app"
-    asked = f"{routes} routes" if routes else alone
-    said = f"{counts['error']} errors, {counts['warning']} warnings" if found else "nothing found"
+    asked = counted(routes, "route") if routes else alone
+    said = f"{counted(counts['error'], 'error')}, {counted(counts['warning'], 'warning')}" if found else "nothing found"
     click.echo(f"{said} ({asked})", err=True)
     for id_ in sorted({each.id for each in found}):
         click.echo(f"  {id_}: {KINDS[id_][1]}", err=True)

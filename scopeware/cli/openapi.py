@@ -11,6 +11,7 @@ from ..errors import ConfigurationError
 from ..introspect.openapi import annotate as annotated
 from ..introspect.openapi import compare
 from ..policy import Policy
+from ..text import counted, printable
 from .files import whole_file
 from .output import DENIED, FINE, json_option, print_json
 from .subject import document_of
@@ -58,8 +59,8 @@ def annotate(
         print_json({"document": document, "policy": policy, "differences": rows})
     else:
         for each in found:
-            click.echo(str(each))
-        click.echo(f"{len(found)} differences" if found else "the document and the policy say the same", err=True)
+            click.echo(printable(str(each)))
+        click.echo(counted(len(found), "difference") if found else "the document and the policy say the same", err=True)
     return DENIED if found else FINE
 
 

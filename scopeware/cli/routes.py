@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ..introspect.endpoint import Discovery, Endpoint
+from ..text import counted, printable
 from .output import DENIED, FINE, json_option, print_json, print_table
 from .subject import found_in, subject_options
 
@@ -37,6 +38,7 @@ def as_data(discovery: Discovery) -> dict[str, Any]:
     return {
         "kind": discovery.kind,
         "notes": discovery.notes,
+        "lost": discovery.lost,
         "routes": [
             _row(endpoint, method) for endpoint in discovery.endpoints for method in endpoint.methods or ("ANY",)
         ],
@@ -70,7 +72,6 @@ def print_routes(discovery: Discovery) -> None:
             for endpoint in discovery.endpoints
         ]
         print_table(("method", "path", "name", "description"), rows)
-    count = len(discovery.endpoints)
-    click.echo(f"{count} {'route' if count == 1 else 'routes'} ({discovery.kind})", err=True)
+    click.echo(f"{counted(len(discovery.endpoints), 'route')} ({printable(discovery.kind)})", err=True)
     for note in discovery.notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {printable(note)}", err=True)

@@ -10,16 +10,17 @@ from ..errors import ConfigurationError
 from ..gate import Context, Scopeware
 from ..introspect.published import Published
 from ..introspect.tables import read
+from ..text import counted
 from ..tokens.urls import without_password
 from .application import (
     end_on_signals,
-    import_application,
     print_decision,
     print_decision_json,
     serve_gunicorn,
     serve_werkzeug,
 )
 from .output import database_option, json_option, load_policy, look_here_too, open_store
+from .subject import load as load_application
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     metavar="PATH[=FILE]",
     help="Say in the OpenAPI document that is served there what its operations need; or serve that of a file there.",
 )
+@click.option("--settings", metavar="MODULE", help="Django's settings, where it has no WSGI module.")
 @click.option("--report", is_flag=True, help="Refuse nothing, only say what would be refused.")
 def run(
     application: str,
@@ -57,6 +59,7 @@ def run(
     as_json: bool,
     report: bool,
     openapi: str | None,
+    settings: str | None,
 ) -> None:
     """Serve a WSGI application with the gate in front, and print a line for each decision.
 
@@ -78,7 +81,11 @@ def run(
             also(environ, context)
 
     def make() -> WSGIApplication:
-        served = import_application(application)
+        served = load_application(application, settings)
+        if any(isinstance(each, Scopeware) for each in (served, getattr(served, "wsgi_app", None))):
+            raise ConfigurationError(
+                "it is guarded already; serve it as it is, or name what is inside", where=application
+            )
         if openapi is not None:
             place, _, file = openapi.partition("=")
             served = Published(served, loaded, place, read(file) if file else None)
@@ -86,7 +93,7 @@ def run(
 
     def ready(url: str) -> None:
         guarded = f"{url}{loaded.prefix}/"
-        count = f"{len(loaded.groups)} group{'' if len(loaded.groups) == 1 else 's'}"
+        count = counted(len(loaded.groups), "group")
         tokens = without_password(database)
         click.echo(f"{application} on {url}; guarded: {guarded} ({count}); tokens: {tokens}", err=True)
 

@@ -44,6 +44,8 @@ def found_in(subject: str, openapi: str | None = None, settings: str | None = No
         if openapi is not None:
             raise ConfigurationError(f"{quoted(subject)} is a document already", where="--openapi")
         return discover_document(read(subject), subject)
+    if "://" in subject:
+        raise ConfigurationError("it is an address; download the document, and name its file", where=subject)
     application = load(subject, settings)
     discovery = discover(application)
     if openapi is None:

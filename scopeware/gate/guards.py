@@ -218,7 +218,7 @@ def _judge(requirement: Requirement, context: Context, environ: WSGIEnvironment,
     decision = judge(requirement, caller, gate.circumstances_of(context, about))
     if isinstance(decision, Denied):
         return decision
-    if not requirement.scope_free:
+    if not requirement.scope_free and requirement not in context.guards_met:
         context.guards_met = (*context.guards_met, requirement)
     context.kept_to_own |= decision.own
     context.decision = both(context.decision, decision)

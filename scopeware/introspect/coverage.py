@@ -21,7 +21,7 @@ class Decision:
         it; or ``.../...``, what is below.
     :param asked: one of them.
     :param requirement: ``None`` outside of the prefix.
-    :param rivals: the routes that may answer there, as far as paths tell: the most specific ones.
+    :param rivals: the routes that may answer there, as far as is known.
     """
 
     endpoint: Endpoint
@@ -52,15 +52,23 @@ def decisions(policy: Policy, endpoints: Sequence[Endpoint]) -> Iterator[Decisio
         if second < len(endpoints):
             rivals[first].add(second)
             rivals[second].add(first)
-        elif first < len(endpoints) and (place := meeting(patterns[first], patterns[second])) is not None:
-            places[first].setdefault(*place)
+        elif (
+            first < len(endpoints)
+            and not patterns[second].includes(patterns[first])
+            and (place := meeting(patterns[first], patterns[second])) is not None
+        ):
+            path, asked = place
+            places[first].setdefault(path, asked)
+            deeper = f"{asked}/{asked.rpartition('/')[2] or 'x-7'}"
+            if patterns[second].below and patterns[first].matches(deeper):
+                places[first].setdefault(f"{path.rstrip('/')}/...", deeper)
     for index, endpoint in enumerate(endpoints):
         around = [endpoints[each] for each in sorted(rivals[index])]
         for path, asked in places[index].items():
             for method in methods_of(endpoint):
                 # Which a policy cannot tell apart.
                 alike = ("GET", "HEAD") if method in ("GET", "HEAD") else (method,)
-                best = _most_specific(around, alike, asked)
+                best = _rivals(around, alike, asked)
                 if path == endpoint.path or endpoint in best:
                     yield Decision(endpoint, method, path, asked, requirement_at(policy, method, asked), tuple(best))
 
@@ -111,24 +119,30 @@ def outside(policy: Policy, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
 
 
 def answering(endpoints: Iterable[Endpoint], method: str, path: str) -> Endpoint | None:
-    """The route that a request for this path, as text, leads to: the most specific one."""
-    found = _most_specific(endpoints, ("GET", "HEAD") if method == "HEAD" else (method,), path)
-    return min(found, key=lambda endpoint: endpoint.pattern.specificity, default=None)
+    """The route that a request for this path, as text, leads to: the first, or the most specific."""
+    alike = ("GET", "HEAD") if method == "HEAD" else (method,)
+    return next(iter(_rivals(endpoints, alike, path)), None)
 
 
-def _most_specific(endpoints: Iterable[Endpoint], methods: Sequence[str], path: str) -> list[Endpoint]:
-    """The routes that take a request by one of these methods, none more specific than another."""
+def _rivals(endpoints: Iterable[Endpoint], methods: Sequence[str], path: str) -> list[Endpoint]:
+    """The routes that may answer a request by one of these methods, the likeliest first."""
     bare = path.rstrip("/") or "/"
     found = [
         endpoint
         for endpoint in endpoints
         if (not endpoint.methods or not set(methods).isdisjoint(endpoint.methods)) and endpoint.pattern.matches(bare)
     ]
-    best = min(map(_order, found), default=None)
-    return [endpoint for endpoint in found if _order(endpoint) == best]
+    rank = _turn if all(endpoint.order for endpoint in found) else _weight
+    found.sort(key=lambda endpoint: (rank(endpoint), endpoint.pattern.specificity))
+    certain = next((rank(each) for each in found if not each.rough or (each.open and not each.methods)), None)
+    return [endpoint for endpoint in found if certain is None or rank(endpoint) <= certain]
 
 
-def _order(endpoint: Endpoint) -> list[tuple[int, int]]:
+def _turn(endpoint: Endpoint) -> list[tuple[int, int]]:
+    return [(endpoint.order, 0)]
+
+
+def _weight(endpoint: Endpoint) -> list[tuple[int, int]]:
     """A sort key, the most specific first. Which variable comes first where another would do, frameworks say."""
     pairs = endpoint.pattern.specificity
     return [(Kind.VARIABLE if kind == Kind.TYPED else kind, count) for kind, count in pairs]

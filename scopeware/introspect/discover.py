@@ -6,6 +6,7 @@ import functools
 import inspect
 import types
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from .endpoint import Discovery, Finder
@@ -34,7 +35,7 @@ def discover(application: object) -> Discovery:
     if not discovery.endpoints:
         told = f"{type(application).__module__}.{type(application).__name__}"
         note = f"no table of routes was found in it ({told}); it may find its way by itself"
-        return Discovery(discovery.kind, (), (*discovery.notes, note))
+        return replace(discovery, notes=(*discovery.notes, note))
     return discovery
 
 
@@ -60,7 +61,7 @@ class _Search:
                     known |= self._seen[key]
                     continue
                 if len(self._kept) > _MOST:
-                    self._found.notes[_TOO_MANY] = None
+                    self._found.lose(before or "/", _TOO_MANY)
                     return known
                 self._kept.append(each)
                 self._seen[key] = False
@@ -84,7 +85,7 @@ class _Search:
             self._kind("flask")
             werkzeug.add(self._found, before, each.url_map, each.view_functions)
             # A DispatcherMiddleware there mounts more; it leads back here, too.
-            if (replaced := _attribute(each, "wsgi_app")) is not None and not _is_a(replaced, types.FunctionType):
+            if (replaced := _own(each).get("wsgi_app")) is not None:
                 self.look(before, replaced)
             return True
         if ("django", "BaseHandler") in kinds:
@@ -113,20 +114,28 @@ class _Search:
     def _mounts(self, before: str, each: Any) -> bool | None:
         """``DispatcherMiddleware``, and tables like it: of one application a prefix."""
         table: list[tuple[str, object]] = []
-        mounts, rows = _attribute(each, "mounts"), _attribute(each, "applications")
+        mounts = _attribute(each, "mounts")
         if _is_a(mounts, dict) and mounts and all(_is_a(key, str) for key in mounts):
-            table = [(str(prefix), application) for prefix, application in mounts.items()]
-        elif _is_a(rows, list) and rows and all(_is_a(row, tuple) and len(row) == 2 for row in rows):
-            # Of Paste: ((domain, prefix), application)
-            table = [(str((key[1] if _is_a(key, tuple) else key) or "/"), application) for key, application in rows]
+            table += [(str(prefix), application) for prefix, application in mounts.items()]
+        for value in [each] if _is_a(each, dict, list, tuple) else _own(each).values():
+            rows = _prefixes(value)
+            table += [row for row in rows if row not in table]
+            if rows:
+                self._seen[before, id(value)] = True
+                self._kept.append(value)
         if not table:
             return None
         for prefix, application in table:
             self._mount(joined(before, prefix), application)
+            # It is not to be found once more without its prefix.
+            if (key := (before, id(application))) not in self._seen:
+                self._seen[key] = True
+                self._kept.append(application)
         for rest in ("app", "not_found_application"):
             if (application := _attribute(each, rest)) is not None:
+                self._seen.pop((before, id(application)), None)
                 self.look(before, application)
-        return True
+        return False
 
     def _mount(self, prefix: str, application: Any) -> None:
         if any(each is application for each in self._mounting):
@@ -254,7 +263,24 @@ def _used_by(function: Any) -> Iterator[object]:
             yield from _items(value)
 
 
+def _prefixes(value: Any) -> list[tuple[str, object]]:
+    """Prefix and application, where that is what some value holds: ``{"/admin": app}``, ``[("/admin", app)]``."""
+    if not _is_a(value, dict, list, tuple) or not 0 < len(value) <= _LONGEST:
+        return []
+    pairs = list(value.items()) if _is_a(value, dict) else list(value)
+    if not all(_is_a(pair, tuple) and len(pair) == 2 and _is_application(pair[1]) for pair in pairs):
+        return []
+    # Of Paste: ((domain, prefix), application)
+    keys = [key[1] or "/" if _is_a(key, tuple) and len(key) == 2 else key for key, _ in pairs]
+    if not all(_is_a(key, str) and key.startswith("/") for key in keys):
+        return []
+    return [(str(key), application) for key, (_, application) in zip(keys, pairs, strict=True)]
+
+
 def _items(value: Any) -> Iterator[object]:
+    if _prefixes(value):
+        yield value
+        return
     if _is_application(value):
         yield value
     elif _is_a(value, dict) and len(value) <= _LONGEST:

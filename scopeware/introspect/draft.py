@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import final
 
 from ..errors import ConfigurationError
-from ..policy import Policy, sample
+from ..policy import Pattern, Policy, sample
 from ..policy.segment import Kind
 from ..scopes import Vocabulary
-from ..text import printable
+from ..text import counted, printable
 from .coverage import decisions, requirement_at, uncovered
 from .endpoint import Discovery, Endpoint
 from .grouping import DraftedGroup, Special, attempts, below, everything_at_once
@@ -25,14 +25,16 @@ from .labels import (
     declared_label,
     labels_of,
     literal_front,
+    meant,
     name_of,
-    near,
     strictest,
     verdict,
 )
+from .paths import distinct
 
 _BUILTIN = "gitea"
 _CATEGORIES = re.compile(r"^\[vocabulary\.categories\][^\n]*\n", re.MULTILINE)
+_MANY = re.compile(r"<path(?:\([^<>]*\))?:\w+>$")
 _ROUNDS = 4
 
 
@@ -45,12 +47,14 @@ class Draft:
     :param groups: how many groups it has.
     :param to_check: how many places a person should look at.
     :param added: what is new in it, where there was a policy before.
+    :param categories: and the lines that are new in its vocabulary.
     """
 
     text: str
     groups: int
     to_check: int
     added: str = ""
+    categories: tuple[str, ...] = ()
 
 
 def draft(discovery: Discovery, name: str) -> Draft:
@@ -61,7 +65,7 @@ def draft(discovery: Discovery, name: str) -> Draft:
     endpoints = list(discovery.endpoints)
     if not endpoints:
         return _unknown(discovery, name)
-    prefix = _prefix(endpoints)
+    prefix = _prefix(endpoints, discovery.lost)
     labels = labels_of(endpoints, prefix)
     names = _fit(labels, Vocabulary.builtin(_BUILTIN))
     if names is not None:
@@ -75,18 +79,19 @@ def draft(discovery: Discovery, name: str) -> Draft:
     return Draft(text, 1, text.count("# check"))
 
 
-def draft_more(text: str, policy: Policy, discovery: Discovery) -> Draft | None:
+def draft_more(text: str, policy: Policy, discovery: Discovery, *, guess_public: bool = True) -> Draft | None:
     """What to write into a policy file so that it covers the routes that it does not; ``None`` where it covers all.
 
     Not a line that is there is changed. Routes outside of the policy's prefix are left alone.
 
     :param text: the file as it is.
+    :param guess_public: whether a route may be public because it looks harmless.
     :raises ConfigurationError: what would have to be added contradicts what is there.
     """
     missing = uncovered(policy, discovery.endpoints)
     if not missing:
         return None
-    labels = labels_of(missing, policy.prefix)
+    labels = labels_of(missing, policy.prefix, guess_public=guess_public)
     known = policy.vocabulary.categories
     declared = _declared_words(labels)
     has_table = _CATEGORIES.search(text) is not None
@@ -96,7 +101,7 @@ def draft_more(text: str, policy: Policy, discovery: Discovery) -> Draft | None:
         category = category_in(word)
         there = word if category in known or policy.vocabulary.parse_known([word])[0].bits else None
         if there is None and word not in declared:
-            there = near(word, known) or (None if has_table else REST if REST in known else None)
+            there = meant(word, known) or (None if has_table else REST if REST in known else None)
         if there is not None:
             names[word] = there
         elif category is None or not has_table:
@@ -117,7 +122,8 @@ def draft_more(text: str, policy: Policy, discovery: Discovery) -> Draft | None:
             problem = error.problem
             continue
         if not uncovered(whole, missing) and not any(each.weaker for each in _mismatches(whole, labels)):
-            return Draft(before + added, len(groups), added.count("# check"), added)
+            lines = tuple(_category_line(word) for word in new)
+            return Draft(before + added, len(groups), added.count("# check"), added, lines)
     raise ConfigurationError(f"the new routes cannot be added below what is there: {problem}", where=policy.source)
 
 
@@ -176,8 +182,13 @@ def _mismatches(policy: Policy, labels: Mapping[Endpoint, Label]) -> Iterator[_W
         label = strictest(labels[each] for each in decision.rivals)
         found = verdict(policy, requirement, method, label)
         if found < 0 or (found and decision.is_whole):
-            path = decision.path.removesuffix("/...") or "/"
-            yield _Wrong(path, path == endpoint.path and endpoint.open, method, label, found < 0)
+            yield _Wrong(_rule_for(decision.path), decision.is_whole and endpoint.open, method, label, found < 0)
+
+
+def _rule_for(path: str) -> str:
+    """The path of a rule for paths, or for what is below them: ``.../...``."""
+    front = path.removesuffix("/...")
+    return path if front == path else front if _MANY.search(front) else distinct(f"{front}/<path:rest>")
 
 
 def _mend(groups: list[DraftedGroup], prefix: str, policy: Policy, wrong: Iterable[_Wrong]) -> bool:
@@ -207,10 +218,11 @@ def _mend(groups: list[DraftedGroup], prefix: str, policy: Policy, wrong: Iterab
 # -- what it is made of
 
 
-def _prefix(endpoints: list[Endpoint]) -> str:
-    """The literal segments that all paths have in front."""
+def _prefix(endpoints: list[Endpoint], lost: Iterable[str]) -> str:
+    """The literal segments that all paths have in front, those below which more may be included."""
     front: list[str] = []
-    for segments in zip(*(endpoint.pattern.segments for endpoint in endpoints), strict=False):
+    listed = [*(endpoint.pattern.segments for endpoint in endpoints), *(Pattern.parse(path).segments for path in lost)]
+    for segments in zip(*listed, strict=False):
         if any(segment.kind is not Kind.LITERAL or segment != segments[0] for segment in segments):
             break
         front.append(segments[0].text)
@@ -238,7 +250,7 @@ def _fit(labels: Mapping[Endpoint, Label], vocabulary: Vocabulary) -> dict[str, 
         if word in declared:
             there = word if category in vocabulary.categories else None
         else:
-            there = near(word, vocabulary.categories)
+            there = meant(word, vocabulary.categories)
         if there is None:
             return None
         names[word] = there
@@ -249,9 +261,9 @@ def _fit(labels: Mapping[Endpoint, Label], vocabulary: Vocabulary) -> dict[str, 
 
 
 def _head(discovery: Discovery, name: str, prefix: str, labels: Mapping[Endpoint, Label], *, own: bool) -> str:
-    count = len(discovery.endpoints)
+    found = f"{counted(len(discovery.endpoints), 'route')}, {printable(discovery.kind)}"
     lines = [
-        f"# Who may call what in {printable(name)}: {count} {'route' if count == 1 else 'routes'}, {discovery.kind}.",
+        f"# Who may call what in {printable(name)}: {found}.",
         "# Drafted by `scopeware init`. Read it once; what says `check` is a guess. Then: scopeware lint.",
         "",
         "[policy]",
@@ -268,19 +280,11 @@ def _head(discovery: Discovery, name: str, prefix: str, labels: Mapping[Endpoint
         lines.append(f"# only those: prefix = {_quote(common)}, and take it from the paths below.")
     lines += [f"# note: {printable(note)}" for note in discovery.notes]
     lines.append("")
+    if not all(endpoint.methods for endpoint in discovery.endpoints):
+        lines += ["[gate]", _remarked('preflight = "check"', "some routes answer to every method, OPTIONS too"), ""]
     if own:
         lines += _vocabulary(name, labels)
-    return "\n".join([*lines, *_allowances(labels)])
-
-
-def _allowances(labels: Mapping[Endpoint, Label]) -> list[str]:
-    """What the linter would say of the draft itself: people have to sign in somewhere."""
-    lines = []
-    for endpoint, label in sorted(labels.items(), key=lambda item: item[0].path):
-        for method in endpoint.writes if label.public else ():
-            place = f"path = {_quote(endpoint.path)}, method = {_quote(method)}"
-            lines.append(f'  {{ id = "public-write", {place}, reason = "check: people sign in there" }},')
-    return ["[lint]", "allow = [", *lines, "]", ""] if lines else []
+    return "\n".join(lines)
 
 
 def _vocabulary(name: str, labels: Mapping[Endpoint, Label]) -> list[str]:
@@ -330,7 +334,7 @@ def _busiest(endpoints: Iterable[Endpoint]) -> str:
 
 
 def _spell(group: DraftedGroup) -> str:
-    routes = f"{group.count} {'route' if group.count == 1 else 'routes'}"
+    routes = counted(group.count, "route")
     lines = [f"# {printable(remark)}" for remark in group.remarks]
     lines.append(_remarked("[[group]]", routes if group.count else ""))
     lines.append(f"path = {_quote(group.path)}")
@@ -388,5 +392,9 @@ def _with_categories(text: str, new: Iterable[str], end: str) -> str:
     heading = _CATEGORIES.search(text)
     if heading is None:
         return text
-    lines = "".join(f'{_quote(word) if "." in word else word} = ""{end}' for word in new)
+    lines = "".join(f"{_category_line(word)}{end}" for word in new)
     return text[: heading.end()] + lines + text[heading.end() :]
+
+
+def _category_line(word: str) -> str:
+    return f'{_quote(word) if "." in word else word} = ""'

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
 from ..errors import ConfigurationError
 from ..policy import Pattern, PatternError
+from ..policy.segment import Kind
 from .pieces import Way, places
 
 READS = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -41,8 +42,8 @@ class Endpoint:
     :param open: the view answers for whatever lies below, too.
     :param rough: the path stands for at least what the framework takes, and maybe for more.
     :param declared: what the application says of who may call it.
-    :param view: the function or class that answers, where there is one.
     :param operation: the same number for routes that are answered by the same thing; 0 where that is not known.
+    :param order: where the first route that fits answers: its number, from 1. Else 0: the most specific one does.
     """
 
     methods: tuple[str, ...]
@@ -53,8 +54,8 @@ class Endpoint:
     open: bool = False
     rough: bool = False
     declared: Declared | None = None
-    view: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
     operation: int = field(default=0, compare=False, repr=False)
+    order: int = field(default=0, compare=False, repr=False)
     pattern: Pattern = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -70,9 +71,6 @@ class Endpoint:
         return f"{','.join(self.methods) or 'ANY'} {below}"
 
 
-_CUT = "whatever begins like {} is taken, in the middle of a word, too; what goes on so is left out, and refused"
-
-
 @final
 @dataclass(frozen=True, slots=True)
 class Discovery:
@@ -81,23 +79,23 @@ class Discovery:
     :param kind: what it is made with: ``flask``, ``django`` ...; several with a plus between.
     :param endpoints: its routes, by path.
     :param notes: what could not be known, a sentence each.
+    :param lost: paths below which there are routes that are not among the endpoints.
     """
 
     kind: str
     endpoints: tuple[Endpoint, ...]
     notes: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 class Finder:
-    """Collects the routes of an application while it is looked through.
-
-    :param kind: as of :class:`Discovery`.
-    """
+    """Collects the routes of an application while it is looked through."""
 
     def __init__(self) -> None:
         self.kinds: dict[str, None] = {}
         self.notes: dict[str, None] = {}
-        self._found: dict[tuple[str, tuple[str, ...], bool], Endpoint] = {}
+        self._found: dict[tuple[object, ...], Endpoint] = {}
+        self._lost: dict[str, None] = {}
 
     def add(self, methods: Sequence[str], path: str, **known: Any) -> None:
         """Note a route. One whose path no request can have is noted as such, and left out."""
@@ -108,10 +106,20 @@ class Finder:
         try:
             endpoint = Endpoint(wanted, path, **known)
         except PatternError as error:
-            self.notes[f"{path}: {error.problem}; it is left out, and what is not in the policy is refused"] = None
+            self.lose(_known_front(path), f"{path}: {error.problem}; it is left out")
             return
-        # Frameworks take the first of two that are alike.
-        self._found.setdefault((path, wanted, endpoint.open), endpoint)
+        # Frameworks take the first of two that are alike; what only looks alike here may be for another host.
+        key = (path, wanted, endpoint.open, endpoint.name, endpoint.tags, endpoint.declared)
+        self._found.setdefault(key, endpoint)
+
+    def add_in_order(self, methods: Sequence[str], parts: Iterable[list[Way]], **known: Any) -> None:
+        """:meth:`add_places`, where the first route that fits answers."""
+        self.add_places(methods, parts, order=len(self._found) + 1, **known)
+
+    def lose(self, path: str, note: str) -> None:
+        """Note that there are routes below a path that cannot be known."""
+        self.notes[note] = None
+        self._lost[path] = None
 
     def add_places(
         self, methods: Sequence[str], parts: Iterable[list[Way]], *, is_open: bool = False, **known: Any
@@ -122,14 +130,26 @@ class Finder:
         """
         rough = known.pop("rough", False)
         for place in places(parts, is_open=is_open):
-            if place.cut:
-                self.notes[_CUT.format(place.path)] = None
             self.add(methods, place.path, open=place.open, rough=rough or place.rough, **known)
 
     def discovery(self) -> Discovery:
         """What was found."""
         endpoints = sorted(self._found.values(), key=lambda each: (each.path, each.methods))
-        return Discovery("+".join(self.kinds) or "unknown", tuple(endpoints), tuple(self.notes))
+        return Discovery("+".join(self.kinds) or "unknown", tuple(endpoints), tuple(self.notes), tuple(self._lost))
+
+
+def _known_front(path: str) -> str:
+    """The literal segments that a path begins with, as far as rules can spell them."""
+    front = ""
+    for segment in path.split("/")[1:]:
+        try:
+            longer = Pattern.parse(f"{front}/{segment}")
+        except PatternError:
+            break
+        if longer.segments[-1].kind is not Kind.LITERAL:
+            break
+        front = longer.source
+    return front or "/"
 
 
 class NoRoutes(ConfigurationError):

@@ -11,7 +11,7 @@ from ..policy.segment import Kind, Segment
 from ..policy.trie import overlapping
 from . import hints
 from .endpoint import Endpoint
-from .labels import GENERIC, Label, hubs, name_of, near, strictest
+from .labels import GENERIC, Label, hubs, meant, name_of, strictest
 from .paths import choice, distinct
 
 CHECK = "check: "
@@ -214,7 +214,7 @@ class _Builder:
         if node.here or node.is_many or len(guarded) < 2 or max(guarded.values()) >= 0.8 * guarded.total():
             return False
         # Unless it is what most of it is called after.
-        return near(name_of(node.path.rpartition("/")[2]), {word for label in labels for word in label.words}) is None
+        return meant(name_of(node.path.rpartition("/")[2]), {word for label in labels for word in label.words}) is None
 
     @staticmethod
     def _differs(node: _Node, labels: Counter[Label], group: DraftedGroup) -> bool:
@@ -280,7 +280,11 @@ class _Builder:
             )
             group.remarks[remark] = None
         if endpoint.declared is None and not label.public and (why := hints.seems_to_read(endpoint)):
-            group.remarks[f'check: POST {endpoint.path} may only read ({why}); then: action = "read"'] = None
+            said = f'check: POST {endpoint.path} may only read ({why}); then: methods = ["POST"], action = "read"'
+            group.remarks[said] = None
+        if hints.seems_to_mint(endpoint) and not label.by_session and not label.public:
+            said = f'check: tokens seem to be made at {endpoint.path}; then, on a route for it: accept = "session"'
+            group.remarks[said] = None
 
     # -- what routes are about
 

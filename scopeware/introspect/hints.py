@@ -73,15 +73,16 @@ _MINTING = re.compile(
 )
 _BATCH = re.compile(r"/\$?(?:batch|graphql|rpc2?|json-?rpc|xml-?rpc)$", re.IGNORECASE)
 _SIGN_IN = re.compile(
-    r"(?:^|[/_-])(?:log-?in|sign-?in|authenticate)$"
+    r"/(?:log[-_]?in|sign[-_]?in|authenticate)$"
     # What is refreshed elsewhere is no session.
-    r"|/(?:o?auth2?|oidc|saml|security|sessions?|sso|tokens?|log-?in)(?:/[^/]+)*/(?:callback|refresh)$",
+    r"|/(?:o?auth2?|oidc|saml|security|sessions?|sso|log-?in)(?:/[^/<]+)?/(?:callback|refresh)$",
     re.IGNORECASE,
 )
 _SAFE_TO_SEE = re.compile(
-    r"^/(?:static|assets)(?:/|$)|/(?:health|healthz|healthcheck|livez|readyz|ping|version|favicon\.ico|robots\.txt)$",
-    re.IGNORECASE,
+    r"/(?:health|healthz|healthcheck|livez|readyz|ping|version|favicon\.ico|robots\.txt)$", re.IGNORECASE
 )
+_FILES = re.compile(r"^/(?:static|assets)(?:/|$)", re.IGNORECASE)
+_INNER = re.compile(r"/(?:admin|internal|manage|management|private|staff|root)(?:/|$)", re.IGNORECASE)
 _SUFFIX_VARIABLE = re.compile(r"(.+[^/])\.<(?:any\(([^<>]*)\):|\w+:)?(\w+)>")
 SUFFIXES = frozenset(("atom", "csv", "diff", "html", "ics", "json", "patch", "pdf", "rss", "txt", "xml", "yaml", "zip"))
 
@@ -114,13 +115,24 @@ def seems_to_batch(endpoint: Endpoint) -> bool:
 
 
 def seems_to_sign_in(endpoint: Endpoint) -> bool:
-    """Whether people sign in there, by its path and its methods."""
-    return set(endpoint.writes) <= {"POST"} and _SIGN_IN.search(endpoint.path) is not None
+    """Whether people sign in there, by its path and its methods: with nothing in it that names a thing."""
+    by_post = bool(endpoint.methods) and set(endpoint.writes) <= {"POST"}
+    return by_post and _for_all(endpoint) and _SIGN_IN.search(endpoint.path) is not None
 
 
 def seems_public(endpoint: Endpoint) -> bool:
-    """Whether what it shows is for everyone, by its path."""
-    return bool(endpoint.methods) and not endpoint.writes and _SAFE_TO_SEE.search(endpoint.path) is not None
+    """Whether what it shows is for everyone, by its path: files, or what the whole application says of itself."""
+    if not endpoint.methods or endpoint.writes:
+        return False
+    if _FILES.search(endpoint.path):
+        return endpoint.pattern.below or endpoint.pattern.has_many
+    return _for_all(endpoint) and _SAFE_TO_SEE.search(endpoint.path) is not None
+
+
+def _for_all(endpoint: Endpoint) -> bool:
+    """Whether it is about nothing in particular."""
+    plain = not endpoint.pattern.names and not endpoint.pattern.below
+    return plain and _INNER.search(endpoint.path) is None
 
 
 def suffix_of(path: str) -> tuple[str, str]:

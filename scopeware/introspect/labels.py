@@ -17,9 +17,15 @@ from .endpoint import READS, Endpoint
 REST = "misc"
 """The category of what belongs to none."""
 MOST_CATEGORIES = 24
+_SHORT = {
+    "app": "application",
+    "config": "configuration",
+    "org": "organization",
+    "pkg": "package",
+    "repo": "repository",
+}
 _NEVER = -1
 """The scope bits that nobody has."""
-_MOST_SPELLINGS = 8
 GENERIC = re.compile(
     r"_?apis?_?|rest|ajax|ajax-api|rpc|services?|v?\d+(?:[._]\d+)*(?:alpha|beta)?\d*",
     re.IGNORECASE,
@@ -73,10 +79,11 @@ def strictest(labels: Iterable[Label]) -> Label:
     )
 
 
-def labels_of(endpoints: Iterable[Endpoint], prefix: str) -> dict[Endpoint, Label]:
+def labels_of(endpoints: Iterable[Endpoint], prefix: str, *, guess_public: bool = True) -> dict[Endpoint, Label]:
     """What each route is going to need: what the application says itself; else by its tag, or its path.
 
     :param prefix: what stands before all paths.
+    :param guess_public: whether a route may be public because it looks harmless.
     """
     listed = list(endpoints)
     depth = prefix.count("/")
@@ -91,19 +98,34 @@ def labels_of(endpoints: Iterable[Endpoint], prefix: str) -> dict[Endpoint, Labe
             labels[endpoint] = said
             continue
         word = name_of(endpoint.tags[0]) if by_tag and endpoint.tags else _by_path(endpoint, depth, found_hubs)
-        if _is_public(endpoint):
+        if guess_public and _is_public(endpoint):
             labels[endpoint] = Label((), public=True)
         else:
             action = "write" if hints.seems_to_change(endpoint) else ""
             guessed[endpoint] = Label(((word,),), by_session=_by_session(endpoint), action=action)
-    _unify(guessed)
     counts = Counter(label.needs[0][0] for label in guessed.values())
-    kept = {word for word, _ in counts.most_common(MOST_CATEGORIES)}
+    kept = {word for word, _ in counts.most_common(MOST_CATEGORIES)} | {"admin"}
     if len(counts) > MOST_CATEGORIES:
         kept = {word for word in kept if counts[word] > 1}
     for endpoint, label in guessed.items():
         labels[endpoint] = label.renamed(dict.fromkeys(label.words - kept, REST))
+    return _alike(labels)
+
+
+def _alike(labels: dict[Endpoint, Label]) -> dict[Endpoint, Label]:
+    """Routes that look the same, but for the hosts they are for, need what any of them does."""
+    same: dict[str, list[Endpoint]] = {}
+    for endpoint in labels:
+        same.setdefault(endpoint.path, []).append(endpoint)
+    for twins in same.values():
+        for endpoint in twins if len(twins) > 1 else ():
+            mine = [each for each in twins if each is endpoint or _share_methods(each, endpoint)]
+            labels[endpoint] = strictest([labels[each] for each in mine])
     return labels
+
+
+def _share_methods(one: Endpoint, other: Endpoint) -> bool:
+    return one.methods == other.methods or not set(one.methods).isdisjoint(other.methods)
 
 
 def _is_public(endpoint: Endpoint) -> bool:
@@ -115,16 +137,6 @@ def _is_public(endpoint: Endpoint) -> bool:
 
 def _by_session(endpoint: Endpoint) -> bool:
     return endpoint.declared is not None and endpoint.declared.by_session
-
-
-def _unify(labels: dict[Endpoint, Label]) -> None:
-    """One view on several paths is one operation, and needs the same on each."""
-    first: dict[tuple[int, str], Label] = {}
-    sizes = Counter(endpoint.operation for endpoint in labels)
-    for endpoint, label in labels.items():
-        if endpoint.operation and 1 < sizes[endpoint.operation] <= _MOST_SPELLINGS:
-            known = first.setdefault((endpoint.operation, label.action), label)
-            labels[endpoint] = replace(known, by_session=label.by_session)
 
 
 def declared_label(endpoint: Endpoint) -> Label | None:
@@ -204,14 +216,13 @@ def name_of(text: str) -> str:
     return _KINDS.sub("", word) or REST
 
 
-def near(word: str, known: Iterable[str]) -> str | None:
+def meant(word: str, known: Iterable[str]) -> str | None:
     """The category that a word means: itself, its singular, what it is short for."""
     single = f"{word[:-3]}y" if word.endswith("ies") else word
     if word.endswith("s") and not word.endswith("ss") and single == word:
         single = word[:-1]
-    return next(
-        (name for name in known if name in (word, single) or (len(single) > 2 and name.startswith(single))), None
-    )
+    listed = list(known)
+    return next((name for name in (word, single, _SHORT.get(single)) if name in listed), None)
 
 
 # -- what a policy makes of it

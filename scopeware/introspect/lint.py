@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..errors import ConfigurationError
 from ..policy import Pattern, Policy, Requirement, sample
 from ..policy.segment import Kind
-from ..text import did_you_mean, near, quoted
+from ..text import counted, did_you_mean, near, quoted
 from . import hints
 from .coverage import Decision, decisions, outside, path_of, requirement_at
 from .endpoint import READS, Declared, Endpoint
@@ -28,6 +28,7 @@ class _Case:
     policy: Policy
     endpoints: Sequence[Endpoint]
     decisions: Sequence[Decision]
+    lost: Sequence[str]
 
     def covered(self) -> Iterator[tuple[Decision, Requirement]]:
         """What groups decide about routes, and about parts of them."""
@@ -40,12 +41,13 @@ class _Case:
         return ((decision, requirement) for decision, requirement in self.covered() if decision.is_whole)
 
 
-def lint(policy: Policy, endpoints: Iterable[Endpoint] = ()) -> list[Finding]:
+def lint(policy: Policy, endpoints: Iterable[Endpoint] = (), lost: Iterable[str] = ()) -> list[Finding]:
     """What is wrong with a policy, and with an application under it, by path.
 
     What the policy allows in ``[lint]`` is left out; an allowance that allows nothing is a finding itself.
 
     :param endpoints: the application's routes; without any, only the policy is looked at.
+    :param lost: paths below which there are routes that are not known.
     :raises ConfigurationError: the policy allows a kind of finding that there is not.
     """
     for number, allowance in enumerate(policy.allowances):
@@ -54,7 +56,7 @@ def lint(policy: Policy, endpoints: Iterable[Endpoint] = ()) -> list[Finding]:
             where = f"{policy.source}: lint.allow[{number}].id" if policy.source else f"lint.allow[{number}].id"
             raise ConfigurationError(f"{quoted(allowance.id)} is nothing the linter finds{hint}", where=where)
     listed = list(endpoints)
-    case = _Case(policy, listed, tuple(decisions(policy, listed)))
+    case = _Case(policy, listed, tuple(decisions(policy, listed)), tuple(lost))
     found: dict[tuple[str, ...], Finding] = {}
     for check in (*_ALWAYS, *(_WITH_ROUTES if listed else ())):
         for finding in check(case):
@@ -113,8 +115,22 @@ def _outside(case: _Case) -> Iterator[Finding]:
         more = f" and {len(left) - _MOST_OUTSIDE} more" if len(left) > _MOST_OUTSIDE else ""
         prefix = case.policy.prefix
         yield Finding(
-            "outside-prefix", prefix, "", f"{len(left)} routes lie beside it, and are not guarded: {shown}{more}"
+            "outside-prefix",
+            prefix,
+            "",
+            f"{counted(len(left), 'route')} beside it, not guarded: {shown}{more}",
         )
+
+
+def _lost(case: _Case) -> Iterator[Finding]:
+    for path in case.lost:
+        requirement = requirement_at(case.policy, "GET", path)
+        if requirement is None:
+            said = "there are routes that are not known, and what lies outside of the prefix is not guarded"
+            yield Finding("outside-prefix", path, "", said)
+        elif not requirement.group and not requirement.unmatched:
+            said = 'there are routes that are not known, and they pass, for unmatched = "pass"'
+            yield Finding("route-without-group", path, "", said)
 
 
 def _dead(case: _Case) -> Iterator[Finding]:
@@ -147,9 +163,11 @@ def _as_get(method: str) -> str:
 
 def _unguarded_writes(case: _Case) -> Iterator[Finding]:
     for decision, requirement in case.covered():
-        if decision.method in READS or (not decision.endpoint.methods and not decision.is_whole):
-            continue  # what is mounted there may have routes of its own
         declared = decision.endpoint.declared or Declared()
+        if decision.method in READS:
+            continue
+        if not decision.endpoint.methods and (not decision.is_whole or declared.require_token is False):
+            continue  # what is mounted there may have routes of its own, and what is meant so is no mistake
         if not requirement.require_token:
             if requirement.scope_free:
                 may = "write there" if decision.endpoint.methods else "write there, if it does for any method"
@@ -178,14 +196,24 @@ def _odd_methods(case: _Case) -> Iterator[Finding]:
     if vocabulary.actions_for("GET") == vocabulary.actions_for("POST"):
         return
     for decision, requirement in case.covered():
+        why = hints.seems_to_change(decision.endpoint)
         if requirement.scope_free:
+            if why and not requirement.require_token:
+                yield _about(
+                    "public-write", decision, f"{why}, and anyone may; require a token, or say in [lint] why not"
+                )
             continue
         only_reads = _only_reads(case, requirement)
-        if (why := hints.seems_to_change(decision.endpoint)) and only_reads:
+        if only_reads and requirement.action is not None and decision.method not in READS and not decision.is_whole:
+            said = f"{decision.method} there needs no more than reading, too; name the methods that the rule is for"
+            yield _about("write-by-reading-method", decision, said)
+            continue
+        if why and only_reads:
             said = f'{why}, and reading suffices; write action = "write", or say in [lint] why not'
             yield _about("write-by-reading-method", decision, said)
         elif (why := hints.seems_to_read(decision.endpoint)) and not only_reads and requirement.action is None:
-            said = f'{why}, and it takes the scopes for writing; write action = "read" if so'
+            then = f'methods = ["{decision.method}"], action = "read"'
+            said = f"{why}, and it takes the scopes for writing; write {then} if so"
             yield _about("read-by-writing-method", decision, said)
 
 
@@ -343,12 +371,15 @@ def _grants(case: _Case) -> Iterator[Finding]:
 
 def _code(case: _Case) -> Iterator[Finding]:
     vocabulary = case.policy.vocabulary
-    for decision, requirement in case.covered():
+    for decision, requirement in case.whole():
         said = decision.endpoint.declared
         if said is None:
             continue
         if said.require_token and not requirement.require_token:
             yield _about("differs-from-code", decision, "its code asks for a token, the policy for none")
+            continue
+        if said.by_session and requirement.accept != "session" and not requirement.unmatched:
+            yield _about("differs-from-code", decision, "its code takes no tokens, the policy does")
             continue
         needs = [need_of(vocabulary, words, decision.method) for words in said.alternatives or ()]
         if not needs or None in needs:
@@ -366,6 +397,7 @@ _ALWAYS: tuple[_Check, ...] = (_public_only, _categories, _grants)
 _WITH_ROUTES: tuple[_Check, ...] = (
     _uncovered,
     _outside,
+    _lost,
     _dead,
     _unguarded_writes,
     _odd_methods,

@@ -10,6 +10,7 @@ from typing import Any, cast, final
 from ..errors import ConfigurationError
 from ..policy import AmbiguousPath, Policy, Requirement, sample
 from . import tables
+from .coverage import requirement_at
 from .endpoint import Declared
 
 SCHEME = "token"
@@ -56,7 +57,7 @@ def annotate(
             # Paths may share an item, and need different things.
             made["paths"][path] = _apart(tables.item_of(made, written) or written)
     for method, path, operation, rule in tables.operations(made):
-        requirement = _requirement(policy, method, _front(made, path, operation, base) + sample(rule))
+        requirement = requirement_at(policy, method, _front(made, path, operation, base) + sample(rule))
         guards = getattr((views or {}).get((method, path)), "__scopeware__", ())
         _annotate(operation, requirement, guards, version)
     _declare(made, policy, version, session)
@@ -150,13 +151,6 @@ def _said(document: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
 
 def _spelled(declared: Declared) -> str:
     return " or ".join(sorted("+".join(sorted(words)) for words in declared.alternatives or ())) or "no scope"
-
-
-def _requirement(policy: Policy, method: str, path: str) -> Requirement | None:
-    try:
-        return policy.requirement(method, path.encode("utf-8").decode("latin-1"))
-    except (AmbiguousPath, UnicodeEncodeError):
-        return None
 
 
 def _annotate(operation: dict[str, Any], requirement: Requirement | None, guards: Any, version: str) -> None:

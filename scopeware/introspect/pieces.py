@@ -50,8 +50,6 @@ class Place:
     path: str
     open: bool = False
     rough: bool = False
-    cut: bool = False
-    """Whether its last word may go on, which is left out."""
 
 
 def text(written: str) -> list[Way]:
@@ -65,6 +63,9 @@ def named(name: str, kind: str = "", *, many: bool = False, rough: bool = False)
     return [(piece,), ()] if many else [(piece,)]
 
 
+_WHATEVER: Way = (Piece(name="x", many=True, rough=True),)
+
+
 def anything() -> list[Way]:
     """Whatever there may be."""
     return named("", many=True, rough=True)
@@ -75,7 +76,7 @@ def places(parts: Iterable[list[Way]], *, is_open: bool = False) -> list[Place]:
 
     :param is_open: whether anything may follow, be it in the middle of a word.
     """
-    found = dict.fromkeys(_place(way, is_open) for way in together(parts))
+    found = dict.fromkeys(place for way in together(parts) for place in _places(way, is_open))
     return list(found)
 
 
@@ -84,12 +85,12 @@ def together(parts: Iterable[list[Way]]) -> list[Way]:
     ways: list[Way] = [()]
     for part in parts:
         if len(ways) * len(part) > _MOST_WAYS:
-            part = anything()  # noqa: PLW2901
-        ways = list(dict.fromkeys((*before, *after) for before in ways for after in part))[: 2 * _MOST_WAYS]
+            part = [_WHATEVER]  # noqa: PLW2901
+        ways = list(dict.fromkeys((*before, *after) for before in ways for after in part))
     return ways
 
 
-def _place(way: Way, is_open: bool) -> Place:
+def _places(way: Way, is_open: bool) -> list[Place]:
     segments: list[list[Piece]] = [[]]
     for piece in way:
         if piece.text:
@@ -105,19 +106,21 @@ def _place(way: Way, is_open: bool) -> Place:
     for position, segment in enumerate(segments):
         last = position == len(segments) - 1
         if any(piece.many for piece in segment):
-            if last and len(segment) == 1 and not is_open:
+            if last and not is_open and len(segment) == 1 and segment[0] != _WHATEVER[0]:
                 spelled.append(variable(segment[0].name or "rest", "path"))
                 break
             # Where the slashes are, nobody knows: whatever lies below what is known.
-            return _spelled(spelled, is_open=True, rough=True)
+            return [_spelled(spelled, is_open=True, rough=True)]
         if last and is_open and not ends_in_slash:
-            # The word may go on. What goes on from text is left out, and refused: wider would be too wide.
+            # The word may go on.
             if all(piece.text for piece in segment):
-                return replace(_spelled([*spelled, _segment(segment)], is_open=True, rough=True), cut=True)
+                word = _segment(segment)
+                ways = [word, f"{word}{variable('rest')}"]
+                return [_spelled([*spelled, each], is_open=True, rough=True) for each in ways]
             wide = [variable(segment[0].name or "x")] if len(segment) == 1 else []
-            return _spelled([*spelled, *wide], is_open=True, rough=True)
+            return [_spelled([*spelled, *wide], is_open=True, rough=True)]
         spelled.append(_segment(segment))
-    return _spelled(spelled, is_open, rough)
+    return [_spelled(spelled, is_open, rough)]
 
 
 def _spelled(segments: list[str], is_open: bool, rough: bool) -> Place:
@@ -142,13 +145,25 @@ def _segment(pieces: list[Piece]) -> str:
 # -- regular expressions
 
 
-def of_regex(regex: str, name: str = "") -> list[Way]:
+def anchors(regex: str) -> tuple[bool, bool]:
+    """Whether all of a regular expression begins at the start, and whether all of it ends at the end."""
+    try:
+        nodes = list(parser.parse(regex))
+    except (re.error, RecursionError, OverflowError, ValueError):
+        return False, False
+    starts = [(codes.AT, codes.AT_BEGINNING), (codes.AT, codes.AT_BEGINNING_STRING)]
+    ends = [(codes.AT, codes.AT_END), (codes.AT, codes.AT_END_STRING)]
+    return bool(nodes) and nodes[0] in starts, bool(nodes) and nodes[-1] in ends
+
+
+def of_regex(regex: str, name: str = "", flags: int = 0) -> list[Way]:
     """The ways in which a regular expression may match: all of them, and maybe more.
 
     :param name: of the variable that the whole of it is.
+    :param flags: with which it is compiled.
     """
     try:
-        tree = parser.parse(regex)
+        tree = parser.parse(regex, flags)
         names = {number: word for word, number in tree.state.groupdict.items()}
         reader = _Reader(names)
         return reader.called(name, tree, tree.state.flags) if name else _tidy(reader.sequence(tree, tree.state.flags))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import final
 
 from ..errors import ConfigurationError
 from ..policy import Policy
+from ..text import printable
 from ..tokens import LogEntry
 from .draft import Draft, draft_more
-from .endpoint import Discovery, Finder
+from .endpoint import READS, Discovery, Endpoint, Finder
 
 _MOST_EXAMPLES = 3
 _MOST_TOKENS = 5
-_MOST_PATHS = 5_000
+_MOST_PATHS = 200
 _NUMBER = re.compile(r"\d+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -102,7 +103,7 @@ def advise_policy(policy: Policy, entries: Iterable[LogEntry], text: str = "") -
         scopes = entry.scopes if entry.code == "insufficient_scope" else ""
         found = refused.setdefault((entry.group, entry.code, scopes), Refused(entry.group, entry.code, scopes))
         found.count += 1
-        found.writes |= entry.method not in ("GET", "HEAD", "OPTIONS")
+        found.writes |= entry.method not in READS
         if len(found.paths) < _MOST_EXAMPLES:
             found.paths[f"{entry.method} {entry.path}"] = None
         if entry.token_id is not None and len(found.tokens) < _MOST_TOKENS:
@@ -112,11 +113,11 @@ def advise_policy(policy: Policy, entries: Iterable[LogEntry], text: str = "") -
             paths += 1
             lost.add((entry.method,), _general(entry.path))
     # Who needs no token, or may not have one, is not in the log where all went well.
-    asking = {each.group for each in policy.requirements() if each.require_token and each.accept != "session"}
+    open_to = {each.group for each in policy.requirements() if not each.require_token or each.accept == "session"}
     return PolicyAdvice(
         requests,
         tuple(sorted(refused.values(), key=lambda each: (-each.count, each.group, each.code))),
-        tuple(group.path for group in policy.groups if group.path in asking and group.path not in hit),
+        tuple(group.path for group in policy.groups if group.path not in open_to | hit),
         _drafted(policy, lost.discovery(), text),
     )
 
@@ -135,23 +136,32 @@ def _general(path: str) -> str:
 def _drafted(policy: Policy, lost: Discovery, text: str) -> str:
     if not text or not lost.endpoints:
         return ""
-    try:
-        made = draft_more(text, policy, lost)
-    except ConfigurationError:
-        made = _one_by_one(policy, lost, text)
-    return "" if made is None else made.added
+    fine: list[Endpoint] = []
+    problems: dict[str, None] = {}
 
-
-def _one_by_one(policy: Policy, lost: Discovery, text: str) -> Draft | None:
-    """A draft for those that contradict nothing."""
-    fine = []
-    for endpoint in lost.endpoints:
+    def take(more: Sequence[Endpoint]) -> None:
+        """Add those that contradict nothing."""
         try:
-            draft_more(text, policy, replace(lost, endpoints=(endpoint,)))
-        except ConfigurationError:
-            continue
-        fine.append(endpoint)
-    try:
-        return draft_more(text, policy, replace(lost, endpoints=tuple(fine)))
-    except ConfigurationError:
-        return None
+            _draft(policy, lost, [*fine, *more], text)
+        except ConfigurationError as error:
+            if len(more) == 1:
+                problems[f"{more[0]}: {error.problem}"] = None
+            else:
+                take(more[: len(more) // 2])
+                take(more[len(more) // 2 :])
+        else:
+            fine.extend(more)
+
+    take(lost.endpoints)
+    made = _draft(policy, lost, fine, text) if fine else None
+    lines = [f"# left out: {printable(problem)}" for problem in list(problems)[:_MOST_EXAMPLES]]
+    if made is None:
+        return "\n".join(lines)
+    if made.categories:
+        lines += ["# first, below [vocabulary.categories]:", *(f"#   {line}" for line in made.categories)]
+    return "\n".join([*lines, made.added])
+
+
+def _draft(policy: Policy, lost: Discovery, endpoints: Sequence[Endpoint], text: str) -> Draft | None:
+    # What strangers ask for opens nothing.
+    return draft_more(text, policy, replace(lost, endpoints=tuple(endpoints)), guess_public=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 EXTENSION = "x-required-scopes"
 _SIMPLE = re.compile(r"[\w.@+-]+")
 _VARIABLE = re.compile(r"<[^<>]*>")
+_MOST_SERVERS = 100
 _SERVER_VARIABLE = re.compile(r"\{([^{}]+)\}")
 
 
@@ -77,6 +79,8 @@ def discover_document(data: Any, name: str) -> Discovery:
                 "expected an OpenAPI document, or a list of routes with `method` and `path`", where=name
             )
         _add_rows(found, rows, name)
+        for path in _list(data.get("lost")) if isinstance(data, dict) else ():
+            found.lose(from_root(str(path)) or "/", f"there are routes below {path} that are not known")
     discovery = found.discovery()
     if not discovery.endpoints:
         raise NoRoutes("; ".join(["it describes no route", *discovery.notes]), where=name)
@@ -98,35 +102,43 @@ def base(document: Mapping[str, Any]) -> str:
     """
     if "swagger" in document:
         return from_root(str(document.get("basePath") or ""))
-    return _server(document.get("servers")) or ""
+    return next(iter(_servers(document.get("servers"))), "")
 
 
-def _server(servers: Any) -> str | None:
-    """The path of the first server; ``None`` where there are none."""
-    if not servers:
-        return None
-    first = servers[0] if isinstance(servers, list) and isinstance(servers[0], dict) else {}
-    variables: Any = first.get("variables")
-    if not isinstance(variables, dict):
-        variables = {}
-
-    def default(match: re.Match[str]) -> str:
-        known = variables.get(match[1])
-        return str(known.get("default", "x")) if isinstance(known, dict) else "x"
-
-    try:
-        return from_root(urlsplit(_SERVER_VARIABLE.sub(default, str(first.get("url") or ""))).path)
-    except ValueError:
-        raise ConfigurationError("the first server's URL is none", where="openapi.servers") from None
+def _servers(servers: Any) -> list[str]:
+    """The paths of servers, with all that their variables may be."""
+    found: dict[str, None] = {}
+    for server in _list(servers):
+        if not isinstance(server, dict):
+            continue
+        variables = server.get("variables")
+        urls = [str(server.get("url") or "")]
+        for name in _SERVER_VARIABLE.findall(urls[0]):
+            table = variables.get(name) if isinstance(variables, dict) else None
+            values = dict.fromkeys(
+                [table.get("default", "x"), *_list(table.get("enum"))] if isinstance(table, dict) else ["x"]
+            )
+            urls = [each.replace(f"{{{name}}}", str(value)) for each in urls for value in values][:_MOST_SERVERS]
+        try:
+            paths = [urlsplit(url).path for url in urls]
+        except ValueError:
+            raise ConfigurationError("a server's URL is none", where="openapi.servers") from None
+        found |= dict.fromkeys(map(from_root, paths))
+    return list(found)[:_MOST_SERVERS]
 
 
 def front_of(document: Mapping[str, Any], path: str, operation: Mapping[str, Any], default: str) -> str:
     """What stands before an operation's path: of its own servers, of its path's, or of all."""
     item = item_of(document, document["paths"][path])
+    return next(iter(_own_fronts(item, operation)), default)
+
+
+def _own_fronts(item: Any, operation: Mapping[str, Any]) -> list[str]:
+    """What stands before an operation's path, by its own servers, or those of its path."""
     for servers in (operation.get("servers"), item.get("servers") if isinstance(item, dict) else None):
-        if (found := _server(servers)) is not None:
+        if found := _servers(servers):
             return found
-    return default
+    return []
 
 
 def from_root(path: str) -> str:
@@ -202,22 +214,23 @@ def _list(value: object) -> list[Any]:
 
 
 def _add_operations(found: Finder, document: Mapping[str, Any]) -> None:
-    before = base(document)
+    before = [base(document)] if "swagger" in document else _servers(document.get("servers")) or [""]
     elsewhere = [path for path, item in document["paths"].items() if resolved(document, item) is None]
     if elsewhere:
         found.notes[f"{quoted(str(elsewhere[0]))} is described in another document, which is not read"] = None
     for method, path, operation, rule in operations(document):
-        front = front_of(document, path, operation, before)
+        fronts = _own_fronts(item_of(document, document["paths"][path]), operation) or before
         tags = tuple(str(tag) for tag in _list(operation.get("tags")))
         text = str(operation.get("summary") or operation.get("description") or "")
-        found.add(
-            (method,),
-            joined(front, rule),
-            name=str(operation.get("operationId") or ""),
-            doc=next((line.strip() for line in text.splitlines() if line.strip()), ""),
-            tags=tags,
-            declared=declared(document, operation),
-        )
+        for front in fronts:
+            found.add(
+                (method,),
+                joined(front, rule),
+                name=str(operation.get("operationId") or ""),
+                doc=next((line.strip() for line in text.splitlines() if line.strip()), ""),
+                tags=tags,
+                declared=declared(document, operation),
+            )
 
 
 def declared(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Declared | None:
@@ -312,17 +325,22 @@ def _common(paths: list[str]) -> str:
 
 def merged(one: Discovery, other: Discovery) -> Discovery:
     """The routes of an application, with what a document says about them, and those that only the document has."""
-    known = {key: endpoint for endpoint in other.endpoints for key in _keys(endpoint)}
+    shapes = Counter(key for endpoint in one.endpoints for key in _keys(endpoint))
+    exactly = {key: endpoint for endpoint in other.endpoints for key in _keys(endpoint, exact=True)}
+    roughly = {key: endpoint for endpoint in other.endpoints for key in _keys(endpoint) if shapes[key] == 1}
     told: set[tuple[str, str]] = set()
     endpoints: list[Endpoint] = []
     for endpoint in one.endpoints:
-        keys = _keys(endpoint)
-        told.update(keys)
-        if not any(key in known for key in keys):
+        told.update(_keys(endpoint))
+        # What is told apart by converters only is one or the other, of which a document may know one.
+        pairs = list(zip(_keys(endpoint, exact=True), _keys(endpoint), strict=True))
+        known = {shape: exactly.get(key) or roughly.get(shape) for key, shape in pairs}
+        keys = [shape for shape, found in known.items() if found is not None]
+        if not keys:
             endpoints.append(endpoint)
             continue
         # A document says something else of each method.
-        for method, key in zip(endpoint.methods or ("ANY",), keys, strict=True):
+        for method, key in zip(endpoint.methods or ("ANY",), _keys(endpoint), strict=True):
             single = replace(endpoint, methods=(method,) if endpoint.methods else ())
             found = known.get(key)
             if found is not None:
@@ -330,16 +348,36 @@ def merged(one: Discovery, other: Discovery) -> Discovery:
                     single,
                     tags=found.tags or single.tags,
                     doc=single.doc or found.doc,
-                    declared=single.declared or found.declared,
+                    declared=_both(single.declared, found.declared),
                 )
             endpoints.append(single)
     endpoints += [endpoint for endpoint in other.endpoints if not any(key in told for key in _keys(endpoint))]
     kinds = "+".join(dict.fromkeys([one.kind, other.kind]))
     return Discovery(
-        kinds, tuple(sorted(endpoints, key=lambda each: (each.path, each.methods))), (*one.notes, *other.notes)
+        kinds,
+        tuple(sorted(endpoints, key=lambda each: (each.path, each.methods))),
+        (*one.notes, *other.notes),
+        (*one.lost, *other.lost),
     )
 
 
-def _keys(endpoint: Endpoint) -> list[tuple[str, str]]:
-    shape = _VARIABLE.sub("<>", endpoint.path)
+def _keys(endpoint: Endpoint, *, exact: bool = False) -> list[tuple[str, str]]:
+    """Its methods, each with its path, whatever variables are called; and, but for `exact`, what they take."""
+
+    def shown(match: re.Match[str]) -> str:
+        converter = match[0][1:-1].rpartition(":")[0]
+        return f"<{converter}>" if exact or converter.startswith("path") else "<>"
+
+    shape = _VARIABLE.sub(shown, endpoint.path)
     return [(method, shape) for method in endpoint.methods or ("ANY",)]
+
+
+def _both(code: Declared | None, told: Declared | None) -> Declared | None:
+    """What code and document say; where both say something, all of it."""
+    if code is None or told is None:
+        return code or told
+    return Declared(
+        told.alternatives if code.alternatives is None else code.alternatives,
+        told.require_token if code.require_token is None else code.require_token or told.require_token,
+        code.by_session or told.by_session,
+    )

@@ -65,6 +65,8 @@ class Segment:
     names: tuple[str, ...] = field(default=(), compare=False)
     letters: str = field(default="", compare=False)
     """What stands literally beside variables."""
+    ends: tuple[str, str] = field(default=("", ""), compare=False)
+    """What it begins and ends with."""
     digits_only: bool = field(default=False, compare=False)
 
     def includes(self, other: Segment) -> bool:
@@ -87,7 +89,8 @@ class Segment:
             return self.may_hold(other.letters)
         if other.kind is Kind.TYPED and self.kind is Kind.COMPOSITE:
             return other.may_hold(self.letters)
-        return True
+        pairs = zip(self.ends, other.ends, (str.startswith, str.endswith), strict=True)
+        return all(has(one, two) or has(two, one) for one, two, has in pairs)
 
     def takes(self, sign: str | Segment | None) -> bool:
         """Whether a text, everything that another segment matches, or anything at all is matched."""
@@ -146,7 +149,8 @@ def parse_segment(text: str, source: str) -> Segment:
         return _variable(converters[names[0]], Segment(Kind.TYPED, tuple(keys), text, regex, accepts, names=names))
     if any(isinstance(converter, PathConverter) for converter in converters.values()):
         raise PatternError(f"a `path` variable is a segment of its own: {quoted(source)}")
-    return Segment(Kind.COMPOSITE, tuple(keys), text, regex, accepts, names=names, letters="".join(literals))
+    ends = (literals[0], literals[-1])
+    return Segment(Kind.COMPOSITE, tuple(keys), text, regex, accepts, names=names, letters="".join(literals), ends=ends)
 
 
 def _check_literal(text: str, source: str) -> None:

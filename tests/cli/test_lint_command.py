@@ -61,7 +61,7 @@ def test_what_people_see(cli, shop):
         ("warning", "11", "rule-without-route"),
     ]
     assert all(line.isprintable() for line in lines)
-    assert result.err.splitlines()[0] == "2 errors, 1 warnings (3 routes)"
+    assert result.err.splitlines()[0] == "2 errors, 1 warning (3 routes)"
 
 
 def test_what_a_review_on_github_shows(cli, shop, folder):

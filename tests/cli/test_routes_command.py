@@ -148,7 +148,7 @@ class TestReadAgain:
                 'app.add_url_rule("/api/orders/save", "save_order", save_order, methods=["GET", "POST"])',
                 id="a view of two methods",
             ),
-            pytest.param("app = other", id="no route"),
+            pytest.param("def app(environ, start_response):\n    return []", id="no route"),
         ],
     )
     def test_init_and_lint_find_the_same(self, cli, folder, module, text):

@@ -262,6 +262,12 @@ def test_an_overlap_is_never_missed(
         pytest.param("/<path:x>/a", "/b/<path:y>", True, id="many and many"),
         pytest.param("/<path:x>/a", "/b", False, id="many and too few"),
         pytest.param("/a", "/a/b", False, id="longer"),
+        pytest.param("/a-<x>", "/b-<x>", False, id="two beginnings"),
+        pytest.param("/a<x>", "/ab<x>", True, id="one beginning that the other goes on from"),
+        pytest.param("/<x>.json", "/<x>.xml", False, id="two ends"),
+        pytest.param("/<x>.gz", "/<x>.tar.gz", True, id="one end that the other ends in"),
+        pytest.param("/a.<x>", "/<x>.b", True, id="a beginning and an end"),
+        pytest.param("/users.<any(json,api):f>", "/orders.<any(json,api):f>", False, id="two words with a suffix"),
     ],
 )
 def test_two_patterns_overlap_where_a_path_is_of_both(one: str, other: str, overlap: bool) -> None:

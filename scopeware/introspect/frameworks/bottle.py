@@ -20,7 +20,7 @@ _SYNTAX = re.compile(
 def add(found: Finder, before: str, app: Any) -> list[tuple[str, Any]]:
     """Note the routes of a Bottle; what is mounted in it is returned, each with what stands before its paths."""
     mounted: dict[tuple[str, int], tuple[str, Any]] = {}
-    for route in app.routes:
+    for route in sorted(app.routes, key=_turn):
         config = getattr(route, "config", {})
         if "mountpoint.target" in config:
             target = config["mountpoint.target"]
@@ -29,16 +29,20 @@ def add(found: Finder, before: str, app: Any) -> list[tuple[str, Any]]:
             continue
         method = str(route.method).upper()
         view = route.callback
-        found.add_places(
+        found.add_in_order(
             () if method in ("ANY", "PROXY") else (method,),
             [text(before), *_parts(str(route.rule))],
             name=route.name or getattr(view, "__name__", ""),
             doc=first_line(view),
             declared=declared_by(view),
-            view=view,
             operation=id(view),
         )
     return list(mounted.values())
+
+
+def _turn(route: Any) -> tuple[bool, bool]:
+    """Bottle tries what is for a method first, and what has no variables first; else in the order of definition."""
+    return str(route.method).upper() == "ANY", _SYNTAX.search(str(route.rule)) is not None
 
 
 def _parts(rule: str) -> list[list[Way]]:
@@ -58,8 +62,8 @@ def _parts(rule: str) -> list[list[Way]]:
 def _variable(match: re.Match[str]) -> list[Way]:
     name = match["name"] or match["old"] or "x"
     kind = match["filter"]
-    if kind in ("int", "float"):
-        return named(name, kind)
+    if kind in ("int", "float"):  # which may be negative here
+        return named(name, rough=True)
     if kind == "path":
         return [(Piece(name=name, many=True),)]
     if kind and kind != "re":  # a filter of the application's own

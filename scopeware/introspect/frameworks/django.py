@@ -10,8 +10,8 @@ from typing import Any
 
 from ..endpoint import Finder
 from ..paths import of_words
-from ..pieces import Piece, Way, anything, named, of_regex, text, together
-from .view import declared_by, first_line
+from ..pieces import Piece, Way, anchors, anything, named, of_regex, text, together
+from .view import declared_by, first_line, operation_of
 
 _KINDS = {"IntConverter": "int", "UUIDConverter": "uuid", "StringConverter": "", "SlugConverter": ""}
 _METHODS = ("get", "post", "put", "patch", "delete", "head", "options", "trace")
@@ -33,20 +33,19 @@ def add(found: Finder, before: str) -> None:
     resolvers = sys.modules["django.urls"]
     for number, leaf in enumerate(_walk(resolvers.get_resolver().url_patterns, text(f"{before}/"), (), ())):
         if number == _MOST:
-            found.notes[f"there are more than {_MOST:,} routes; the rest is left out"] = None
+            found.lose(before or "/", f"there are more than {_MOST:,} routes; the rest is left out")
             return
         name = leaf.entry.name or getattr(leaf.entry, "lookup_str", "")
         for methods, function, doc in _answering(leaf.entry.callback):
-            found.add_places(
+            found.add_in_order(
                 methods,
                 [leaf.ways],
                 is_open=_is_open(leaf.entry.pattern),
                 name=str(name),
                 doc=doc,
                 tags=leaf.tags,
-                declared=declared_by(function),
-                view=function,
-                operation=id(leaf.entry.callback),
+                declared=declared_by(leaf.entry.callback, function),
+                operation=operation_of(leaf.entry.callback, function),
             )
 
 
@@ -63,7 +62,7 @@ def _walk(patterns: Any, before: list[Way], tags: tuple[str, ...], above: tuple[
 def _is_open(pattern: Any) -> bool:
     """Whether a view answers for whatever starts so: a regular expression without an end."""
     regex = getattr(pattern, "_regex", None)
-    return regex is not None and not str(regex).endswith(("$", r"\Z", r"\z"))
+    return regex is not None and not (str(regex).endswith("$") or anchors(str(regex))[1])
 
 
 def _ways(pattern: Any, *, is_leaf: bool) -> list[Way]:
@@ -77,7 +76,7 @@ def _ways(pattern: Any, *, is_leaf: bool) -> list[Way]:
     found: list[Way] = []
     for regex in _in_all_languages(getattr(pattern, "_regex", "")):
         # Django looks anywhere for what has no beginning, unless it is all of the rest.
-        anchored = regex.startswith(("^", r"\A")) or (is_leaf and regex.endswith("$"))
+        anchored = anchors(regex)[0] or (is_leaf and regex.endswith("$"))
         found += together([text("") if anchored else anything(), of_regex(regex)])
     return found
 

@@ -11,7 +11,6 @@ from ..pieces import Piece, Way, named, of_regex, text
 from .view import declared_by, first_line
 
 _FIELD = re.compile(r"\{(?P<name>[^{}:]+)(?::(?P<converter>\w+)(?:\([^{}]*\))?)?\}")
-_KINDS = {"int": "int", "uuid": "uuid", "float": "float"}
 
 
 def add(found: Finder, before: str, app: Any) -> None:
@@ -19,7 +18,7 @@ def add(found: Finder, before: str, app: Any) -> None:
     router = getattr(app, "_router", None)
     roots = getattr(router, "_roots", None)
     if roots is None:
-        found.notes["its router is not Falcon's own; no route of it is known"] = None
+        found.lose(before or "/", "its router is not Falcon's own; no route of it is known")
     converters = getattr(getattr(router, "options", None), "converters", {})
     for node in _nodes(roots or []):
         if node.resource is None:
@@ -35,13 +34,12 @@ def add(found: Finder, before: str, app: Any) -> None:
                 name=f"{type(node.resource).__name__}.{getattr(function, '__name__', '')}",
                 doc=first_line(function) or first_line(type(node.resource)),
                 declared=declared_by(function),
-                view=function,
                 operation=hash((id(node.resource), id(function))),
             )
     for entry in getattr(app, "_sinks", []):
         pattern, sink = entry[0], entry[1]
-        ways = of_regex(pattern.pattern)
-        found.add_places((), [text(before), ways], is_open=True, name=getattr(sink, "__name__", "sink"), view=sink)
+        ways = of_regex(pattern.pattern, flags=pattern.flags)
+        found.add_places((), [text(before), ways], is_open=True, name=getattr(sink, "__name__", "sink"))
     for static in getattr(app, "_static_routes", []):
         static = static[0] if isinstance(static, tuple) else static  # noqa: PLW2901
         prefix = str(getattr(static, "_prefix", "/")).rstrip("/")
@@ -70,8 +68,8 @@ def _variable(match: re.Match[str], converters: Any) -> list[Way]:
     converter = converters.get(kind) if hasattr(converters, "get") and kind else None
     if kind == "path" or getattr(converter, "CONSUME_MULTIPLE_SEGMENTS", False):
         return [(Piece(name=name, many=True, rough=kind != "path"),)]
-    own = converter is None or str(getattr(converter, "__module__", "")).startswith("falcon.")
-    return named(name, _KINDS.get(kind, "") if own else "", rough=bool(kind) and not (own and kind in _KINDS))
+    # What Falcon's own take is more than rules spell: `+7`, `1e3`, a UUID without hyphens.
+    return named(name, rough=bool(kind))
 
 
 def _is_default(function: Any) -> bool:

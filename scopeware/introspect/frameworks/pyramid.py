@@ -22,6 +22,8 @@ _VARIABLE = re.compile(r"\{(?P<name>\w+)(?::(?P<regex>(?:[^{}]|\{[^{}]*\})+))?\}
 def add(found: Finder, before: str, app: Any) -> None:
     """Note the routes of a Pyramid router."""
     registry = app.registry
+    if getattr(registry, "introspector", None) is None or not getattr(registry, "introspection", True):
+        found.lose(before or "/", "it keeps no list of its views (introspection=False); some are not known")
     views = _views(registry)
     mapper = registry.queryUtility(sys.modules["pyramid.interfaces"].IRoutesMapper)
     routes = mapper.get_routes() if mapper is not None else []
@@ -32,15 +34,15 @@ def add(found: Finder, before: str, app: Any) -> None:
         # A route without a view of its own may have those that are found by traversal below it.
         is_open = is_open or (getattr(route, "factory", None) is not None and not listed)
         for methods, view in listed or [(None, None)]:
-            found.add_places(
-                (methods,) if isinstance(methods, str) else tuple(methods or ()),
+            found.add_in_order(
+                _methods(methods),
                 [text(before), *parts],
                 name=route.name,
                 doc=first_line(view),
                 tags=(),
                 is_open=is_open,
                 declared=declared_by(view),
-                view=view if callable(view) else None,
+                operation=id(view) if view is not None else 0,
             )
     if any(not view["route_name"] and not _is_pyramids(view) for entries in views.values() for view in entries):
         found.notes[_TRAVERSAL] = None
@@ -63,8 +65,17 @@ def _is_pyramids(view: dict[str, Any]) -> bool:
     context = view["context"]
     if isinstance(context, type) and issubclass(context, Exception):
         return True
-    own = str(getattr(context, "__module__", "")).startswith("pyramid.") if context is not None else False
-    return own or "pyramid.static" in str(getattr(type(view["callable"]), "__module__", ""))
+    if getattr(context, "__name__", "") == "IExceptionResponse":
+        return True
+    return "pyramid.static" in str(getattr(type(view["callable"]), "__module__", ""))
+
+
+def _methods(predicate: Any) -> tuple[str, ...]:
+    """Those that a view is for; none, for any, where they are said in another way: ``not_("GET")``."""
+    if isinstance(predicate, str):
+        return (predicate,)
+    listed = tuple(predicate) if isinstance(predicate, list | tuple) else ()
+    return listed if all(isinstance(each, str) for each in listed) else ()
 
 
 def _parts(pattern: str) -> tuple[list[list[Way]], bool]:

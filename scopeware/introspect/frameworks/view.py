@@ -16,9 +16,26 @@ def first_line(view: Any) -> str:
     return next((line.strip() for line in doc.splitlines() if line.strip()), "")
 
 
-def declared_by(view: Any) -> Declared | None:
-    """What ``req_token`` and ``req_scopes`` on a view ask for."""
-    guards = getattr(view, "__scopeware__", ())
+def operation_of(view: Any, function: Any) -> int:
+    """The same number for routes that a function answers, be it of a class that ``as_view`` makes a view of each time.
+    What such views are told by their routes tells them apart, too."""
+    view_class = getattr(view, "view_class", None) or getattr(view, "cls", None)
+    if view_class is None:
+        return id(view)
+    told = [vars(view).get(name) for name in ("initkwargs", "view_initkwargs")]
+    words = [
+        (key, value if type(value) in (str, int, bool) else id(value))
+        for table in told
+        if type(table) is dict
+        for key, value in sorted(table.items(), key=lambda item: str(item[0]))
+    ]
+    return hash((id(view_class), id(function), *words))
+
+
+def declared_by(*views: Any) -> Declared | None:
+    """What ``req_token`` and ``req_scopes`` on a view, and on what in it answers, ask for."""
+    distinct = {id(view): view for view in views}.values()
+    guards = [guard for view in distinct for guard in getattr(view, "__scopeware__", ())]
     if not guards:
         return None
     scopes = tuple(dict.fromkeys(word for guard in guards for word in guard.scopes))

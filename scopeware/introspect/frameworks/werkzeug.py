@@ -8,7 +8,7 @@ from typing import Any
 
 from ..endpoint import Finder
 from ..pieces import Piece, Way, anything, of_regex, text
-from .view import declared_by, first_line
+from .view import declared_by, first_line, operation_of
 
 _VARIABLE = re.compile(r"<(?:(?P<converter>\w+)(?:\((?P<arguments>[^<>]*)\))?:)?(?P<name>\w+)>")
 
@@ -31,9 +31,8 @@ def add(found: Finder, before: str, url_map: Any, views: Mapping[str, Any]) -> N
                 name=name,
                 doc=first_line(answering),
                 tags=_tags(name, view),
-                declared=declared_by(answering),
-                view=answering,
-                operation=0 if view is None or name.endswith("static") else id(view),
+                declared=declared_by(view, answering),
+                operation=0 if view is None or name.endswith("static") else operation_of(view, answering),
             )
 
 
@@ -63,7 +62,7 @@ def _variable(match: re.Match[str], converter: Any) -> list[Way]:
 def _by_method(view: Any, methods: list[str]) -> list[tuple[list[str], Any]]:
     """The functions that answer, where a class has one for each method."""
     view_class = getattr(view, "view_class", None)
-    if view_class is None:
+    if view_class is None or not methods:
         return [(methods, view)]
     functions = {method: getattr(view_class, method.lower(), None) for method in methods}
     own = [([method], function) for method, function in functions.items() if callable(function)]

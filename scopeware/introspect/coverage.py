@@ -43,6 +43,7 @@ def decisions(policy: Policy, endpoints: Sequence[Endpoint]) -> Iterator[Decisio
     patterns += [Pattern.parse(path_of(policy, group), below=group.below) for group in policy.groups]
     patterns += [Pattern.parse(path_of(policy, group, route)) for group in policy.groups for route in group.routes]
     places = [{endpoint.path: sample(endpoint.path)} for endpoint in endpoints]
+    longest = max((len(pattern.segments) for pattern in patterns), default=0) + 1
     rivals = [{position} for position in range(len(endpoints))]
     for index, endpoint in enumerate(endpoints):
         if (deep := deep_sample(endpoint.pattern)) is not None:
@@ -59,9 +60,12 @@ def decisions(policy: Policy, endpoints: Sequence[Endpoint]) -> Iterator[Decisio
         ):
             path, asked = place
             places[first].setdefault(path, asked)
-            deeper = f"{asked}/{asked.rpartition('/')[2] or 'x-7'}"
-            if patterns[second].below and patterns[first].matches(deeper):
-                places[first].setdefault(f"{path.rstrip('/')}/...", deeper)
+            if patterns[second].below and (patterns[first].below or patterns[first].has_many):
+                # One more segment, and more than any route that lies there has.
+                for count in (1, longest):
+                    deeper = f"{asked}{'/x-7' * count}"
+                    if patterns[first].matches(deeper):
+                        places[first].setdefault(f"{path.rstrip('/')}{'/...' * count}", deeper)
     for index, endpoint in enumerate(endpoints):
         around = [endpoints[each] for each in sorted(rivals[index])]
         for path, asked in places[index].items():

@@ -187,7 +187,7 @@ def _mismatches(policy: Policy, labels: Mapping[Endpoint, Label]) -> Iterator[_W
 
 def _rule_for(path: str) -> str:
     """The path of a rule for paths, or for what is below them: ``.../...``."""
-    front = path.removesuffix("/...")
+    front = path.partition("/...")[0]
     return path if front == path else front if _MANY.search(front) else distinct(f"{front}/<path:rest>")
 
 

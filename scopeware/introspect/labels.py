@@ -197,6 +197,7 @@ def literal_front(endpoint: Endpoint, depth: int) -> tuple[str, ...]:
     texts = []
     for segment in endpoint.pattern.segments[depth:]:
         if segment.kind is not Kind.LITERAL:
+            texts += [word] if (word := segment.ends[0].strip("-_.")) else []
             break
         texts.append(segment.text)
     return tuple(texts)

@@ -22,7 +22,8 @@ _VARIABLE = re.compile(r"\{(?P<name>\w+)(?::(?P<regex>(?:[^{}]|\{[^{}]*\})+))?\}
 def add(found: Finder, before: str, app: Any) -> None:
     """Note the routes of a Pyramid router."""
     registry = app.registry
-    if getattr(registry, "introspector", None) is None or not getattr(registry, "introspection", True):
+    introspector = getattr(registry, "introspector", None)
+    if introspector is None or not introspector.categories():
         found.lose(before or "/", "it keeps no list of its views (introspection=False); some are not known")
     views = _views(registry)
     mapper = registry.queryUtility(sys.modules["pyramid.interfaces"].IRoutesMapper)

@@ -71,7 +71,8 @@ def _write(data: dict[str, Any], document: str, output: str | None) -> None:
             import yaml  # noqa: PLC0415  # an extra
         except ImportError:
             raise ConfigurationError("PyYAML is missing; run `pip install scopeware[openapi]`", where=name) from None
-        text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+        dumper = type("Dumper", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})
+        text = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120)
     else:
         text = json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
     if output is None:

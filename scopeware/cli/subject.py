@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import click
@@ -88,7 +89,8 @@ def _document(application: Any, openapi: str) -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except ConfigurationError:
         raise
     except Exception as error:

@@ -188,7 +188,7 @@ def _mismatches(policy: Policy, labels: Mapping[Endpoint, Label]) -> Iterator[_W
 def _rule_for(path: str) -> str:
     """The path of a rule for paths, or for what is below them: ``.../...``."""
     front = path.partition("/...")[0]
-    return path if front == path else front if _MANY.search(front) else distinct(f"{front}/<path:rest>")
+    return distinct(front if front == path or _MANY.search(front) else f"{front}/<path:rest>")
 
 
 def _mend(groups: list[DraftedGroup], prefix: str, policy: Policy, wrong: Iterable[_Wrong]) -> bool:
@@ -245,6 +245,8 @@ def _fit(labels: Mapping[Endpoint, Label], vocabulary: Vocabulary) -> dict[str, 
     if not words or words == {REST}:
         return None
     names: dict[str, str] = {}
+    if 2 * len(words) < len(vocabulary.categories):
+        return None  # most of it would be for nothing
     for word in words:
         category = category_in(word)
         if word in declared:

@@ -13,20 +13,24 @@ _CHANGING = frozenset(
         "approve",
         "archive",
         "assign",
+        "ban",
         "cancel",
         "clear",
         "create",
-        "delete",
         "deactivate",
+        "delete",
         "destroy",
         "disable",
         "edit",
         "enable",
+        "grant",
         "insert",
         "install",
+        "logout",
         "merge",
         "move",
         "patch",
+        "pay",
         "post",
         "publish",
         "purge",
@@ -38,15 +42,21 @@ _CHANGING = frozenset(
         "reset",
         "restore",
         "revoke",
+        "rotate",
         "save",
         "set",
+        "start",
+        "stop",
         "submit",
+        "toggle",
+        "transfer",
         "update",
         "upload",
         "upsert",
         "write",
     ]
 )
+_AFTER_NOUNS = frozenset(("about", "between", "by", "codes", "for", "from", "in", "of", "on", "since", "to"))
 _READING = frozenset(
     [
         "count",
@@ -68,7 +78,8 @@ _READING = frozenset(
 )
 _READING_PATHS = frozenset(("search", "_search", "query", "_query", "preview", "count", "lookup", "validate"))
 _MINTING = re.compile(
-    r"(?:^|[/_-])(?:tokens|(?:access|api|auth|personal|personal_access|app|refresh)[-_]?tokens?|api[-_]?keys?)$",
+    r"(?:^|[/_-])(?:tokens|(?:access|api|auth|personal|personal_access|app|refresh)[-_]?tokens?|api[-_]?keys?"
+    r"|token[-_]auth|(?<=/)token)(?:/(?:new|create|issue)|/<[^<>/]+>/(?:rotate|regenerate|renew|refresh))?$",
     re.IGNORECASE,
 )
 _BATCH = re.compile(r"/\$?(?:batch|graphql|rpc2?|json-?rpc|xml-?rpc)$", re.IGNORECASE)
@@ -89,7 +100,7 @@ SUFFIXES = frozenset(("atom", "csv", "diff", "html", "ics", "json", "patch", "pd
 
 def seems_to_change(endpoint: Endpoint) -> str:
     """What makes one believe that a GET route changes something; empty if nothing does."""
-    if endpoint.methods != ("GET",):
+    if endpoint.methods not in (("GET",), ()):
         return ""
     return _verb(endpoint, _CHANGING)
 
@@ -98,13 +109,15 @@ def seems_to_read(endpoint: Endpoint) -> str:
     """What makes one believe that a POST route only reads; empty if nothing does."""
     if endpoint.methods != ("POST",):
         return ""
+    if _first_word(endpoint.doc) & _CHANGING:
+        return ""
     last = _last(endpoint)
     return f"its path ends in `{last}`" if last in _READING_PATHS else _verb(endpoint, _READING)
 
 
 def seems_to_mint(endpoint: Endpoint) -> bool:
     """Whether a route makes tokens, by its path."""
-    literal = endpoint.path.partition("<")[0] if endpoint.path.endswith(">") else endpoint.path
+    literal = endpoint.path.rpartition("/<")[0] if endpoint.path.endswith(">") else endpoint.path
     makes = not endpoint.methods or "POST" in endpoint.methods or "PUT" in endpoint.methods
     return makes and _MINTING.search(literal.rstrip("/")) is not None
 
@@ -158,15 +171,18 @@ def _verb(endpoint: Endpoint, verbs: frozenset[str]) -> str:
         and not (verbs is _CHANGING and words[-1].lower() in ("form", "page", "dialog"))
     ):
         return f"it is called `{endpoint.name}`"
-    first = endpoint.doc.split(" ", 1)[0].strip(".,:;").lower()
-    stems = {
-        first,
-        first.removesuffix("s"),
-        first.removesuffix("es"),
-        first.removesuffix("d"),
-        first.removesuffix("ing"),
-    }
-    return f"its description says “{endpoint.doc[:60]}”" if stems & verbs else ""
+    return f"its description says “{endpoint.doc[:60]}”" if _first_word(endpoint.doc) & verbs else ""
+
+
+def _first_word(doc: str) -> set[str]:
+    """What a description begins with, if that may be a verb, without its ending."""
+    words = [word.strip(".,:;").lower() for word in doc.split()[:3]]
+    if len(words) > 1 and words[0].endswith("ly"):
+        words = words[1:]
+    if not words or (len(words) > 1 and words[1] in _AFTER_NOUNS):
+        return set()
+    first = words[0]
+    return {first, *(first.removesuffix(ending) for ending in ("s", "es", "d", "ing"))}
 
 
 def _last(endpoint: Endpoint) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import ConfigurationError
 from ..policy import Pattern, Policy, Requirement, sample
-from ..policy.segment import Kind
+from ..policy.segment import Kind, Segment
 from ..text import counted, did_you_mean, near, quoted
 from . import hints
 from .coverage import Decision, decisions, outside, path_of, requirement_at
 from .endpoint import READS, Declared, Endpoint
 from .findings import KINDS, Finding
-from .labels import need_of
+from .labels import GENERIC, need_of
 
 _LINE = re.compile(r"(\d+):")
 _VARIABLE = re.compile(r"<[^<>]*>")
@@ -222,22 +223,29 @@ def _odd_methods(case: _Case) -> Iterator[Finding]:
 
 def _wide(case: _Case) -> Iterator[Finding]:
     for group in case.policy.groups:
-        pattern = Pattern.parse(group.path, below=group.below)
-        first = pattern.segments[0] if pattern.segments else None
-        if first is not None and first.kind not in (Kind.VARIABLE, Kind.MANY, Kind.TYPED):
+        path = path_of(case.policy, group)
+        segments = Pattern.parse(path, below=group.below).segments
+        front = list(itertools.takewhile(_says_nothing, segments))
+        following = segments[len(front)] if len(front) < len(segments) else None
+        if following is None and not group.below:
             continue
-        if first is None and not group.below:
+        if following is not None and following.kind not in (Kind.VARIABLE, Kind.MANY, Kind.TYPED):
             continue
         families: dict[str, str] = {}
         for decision, requirement in case.whole():
             if requirement.group == group.path:
-                own = decision.endpoint.pattern.segments[case.policy.prefix.count("/") :]
+                own = list(itertools.dropwhile(_says_nothing, decision.endpoint.pattern.segments[len(front) :]))
                 if own and own[0].kind is Kind.LITERAL:
                     families.setdefault(own[0].text, decision.path)
         if len(families) > 1:
             shown = ", ".join(sorted(families.values())[:3])
             said = f"{len(families)} kinds of routes fall in ({shown}); give each a group of its own"
-            yield Finding("wide-wildcard", path_of(case.policy, group), "", said, _line(group.where))
+            yield Finding("wide-wildcard", path, "", said, _line(group.where))
+
+
+def _says_nothing(segment: Segment) -> bool:
+    """Whether it tells nothing about what lies there: ``api``, ``v1``."""
+    return segment.kind is Kind.LITERAL and GENERIC.fullmatch(segment.text) is not None
 
 
 def _spellings(case: _Case) -> Iterator[Finding]:

@@ -220,8 +220,16 @@ def test_yaml_and_json_are_read_alike(tmp_path: Path) -> None:
     assert {each.endpoints for each in told} == {told[0].endpoints}
 
 
+def test_words_of_yaml_are_those_of_its_version_1_2() -> None:
+    """As OpenAPI asks: a country is no falsehood, a time no number, and what was said with commas stays."""
+    pytest.importorskip("yaml")
+    text = "a: [NO, on, 12:30, 2024-01-01, 010, 0x1F, true, ~, 1.5, 1e3, '7', .5, -3]"
+    said = parse(text, "api.yaml")["a"]
+    assert said == ["NO", "on", "12:30", "2024-01-01", 10, 31, True, None, 1.5, 1000.0, "7", 0.5, -3]
+
+
 BROKEN_TEXTS = (
-    *("{", '{"a": 1', "a: b: c", "\t", "\0", "--- a\n--- b", "- " * 3000, "[" * 100_000, "? [a]\n: b", "a: 2024-99-99"),
+    *("{", '{"a": 1', "a: b: c", "\t", "\0", "--- a\n--- b", "- " * 3000, "[" * 100_000, "? [a]\n: b"),
     *("a: !!python/object:os.system x", "a: !!bool maybe", "a: !!int ''", "a: !!timestamp x"),
 )
 

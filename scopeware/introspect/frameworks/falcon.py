@@ -11,6 +11,7 @@ from ..pieces import Piece, Way, named, of_regex, text
 from .view import declared_by, first_line
 
 _FIELD = re.compile(r"\{(?P<name>[^{}:]+)(?::(?P<converter>\w+)(?:\([^{}]*\))?)?\}")
+_NEVER_EMPTY = ("int", "float", "uuid", "dt")
 
 
 def add(found: Finder, before: str, app: Any) -> None:
@@ -58,7 +59,7 @@ def _parts(template: str, converters: Any) -> list[list[Way]]:
     for match in _FIELD.finditer(template):
         parts += [text(template[end : match.start()]), _variable(match, converters)]
         end = match.end()
-        if end == len(template) and template[match.start() - 1] == "/":
+        if end == len(template) and template[match.start() - 1] == "/" and match["converter"] not in _NEVER_EMPTY:
             parts[-1] = [*parts[-1], ()]  # which may be empty there
     return [*parts, text(template[end:])]
 

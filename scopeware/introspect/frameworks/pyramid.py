@@ -26,15 +26,17 @@ def add(found: Finder, before: str, app: Any) -> None:
     if introspector is None or not introspector.categories():
         found.lose(before or "/", "it keeps no list of its views (introspection=False); some are not known")
     views = _views(registry)
+    known = _route_methods(registry)
     mapper = registry.queryUtility(sys.modules["pyramid.interfaces"].IRoutesMapper)
     routes = mapper.get_routes() if mapper is not None else []
     for route in routes:
         parts, is_open = _parts(route.pattern)
         answering = views.get(route.name, [])
-        listed = [(view["request_methods"], view["callable"]) for view in answering]
+        own = known.get(route.name)
+        listed = [(view["request_methods"] or own, view["callable"]) for view in answering]
         # A route without a view of its own may have those that are found by traversal below it.
         is_open = is_open or (getattr(route, "factory", None) is not None and not listed)
-        for methods, view in listed or [(None, None)]:
+        for methods, view in listed or [(own, None)]:
             found.add_in_order(
                 _methods(methods),
                 [text(before), *parts],
@@ -59,6 +61,13 @@ def _views(registry: Any) -> dict[str, list[dict[str, Any]]]:
             {key: view.get(key) for key in ("request_methods", "callable", "route_name", "context", "name")}
         )
     return by_route
+
+
+def _route_methods(registry: Any) -> dict[str, Any]:
+    """Route → the methods that it is for."""
+    introspector = getattr(registry, "introspector", None)
+    entries = (introspector.get_category("routes") if introspector is not None else None) or []
+    return {entry["introspectable"].get("name"): entry["introspectable"].get("request_methods") for entry in entries}
 
 
 def _is_pyramids(view: dict[str, Any]) -> bool:

@@ -100,8 +100,18 @@ def _live(store: TokenStore, owner: str | None, token_id: int | None) -> list[An
 
 
 def _of_token(policy: Policy, store: TokenStore, token: Any, since: datetime) -> Advice:
-    wanted = LogFilter(token_id=token.id, since=since, denied=False)
-    return advise_token(policy, token, (record.entry for record in store.access_log().all(wanted)))
+    log = store.access_log()
+    filters = [LogFilter(token_id=number, since=since, denied=False) for number in _lineage(store, token)]
+    return advise_token(policy, token, (record.entry for wanted in filters for record in log.all(wanted)))
+
+
+def _lineage(store: TokenStore, token: Any) -> list[int]:
+    """A token, and those that it was rotated from: what they did, it is for, too."""
+    known = store.list(owner=token.owner, dead=True)
+    found = [token.id]
+    for number in found:
+        found += [each.id for each in known if each.successor_id == number and each.id not in found]
+    return found
 
 
 def _narrow(

@@ -107,7 +107,8 @@ def print_decision(environ: WSGIEnvironment, context: Context) -> None:
         who = f"{who} ({context.token.name})"
     decision = context.decision
     if isinstance(decision, Denied):
-        outcome = click.style(f"denied {decision.status} {decision.code}", fg="red") + f": {decision.detail}"
+        word = "denied" if context.gate.mode == "enforce" else "would be denied"
+        outcome = click.style(f"{word} {decision.status} {decision.code}", fg="red") + f": {decision.detail}"
     else:
         outcome = click.style("allowed", fg="green")
     group = f"  [{context.group}]" if context.group else ""
@@ -125,7 +126,7 @@ def print_decision_json(environ: WSGIEnvironment, context: Context) -> None:
         "method": environ.get("REQUEST_METHOD"),
         "path": _path(environ),
         "group": context.group or None,
-        "decision": "allowed" if decision.allowed else "denied",
+        "decision": "allowed" if decision.allowed else "denied" if context.gate.mode == "enforce" else "reported",
         "status": decision.status if isinstance(decision, Denied) else None,
         "code": decision.code if isinstance(decision, Denied) else None,
     }

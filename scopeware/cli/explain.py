@@ -134,6 +134,8 @@ def _needs(requirement: Requirement, caller: Caller, resource: str | None) -> di
 def _nearest(policy: Policy, requirement: Requirement, caller: Caller, circumstances: Circumstances) -> str | None:
     """The scopes nearest to the caller's that would do; nothing where scopes are not what is lacking."""
     parse = policy.vocabulary.parse
+    if requirement.accept == "session":
+        return None
     if caller.token is None:
         lists = requirement.scope_lists()
         return str(parse(min(lists, key=len))) if lists else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import final
 
 from ..errors import ConfigurationError
-from ..policy import Pattern, Policy, sample
+from ..policy import Pattern, Policy, distinct, sample
 from ..policy.segment import Kind
 from ..scopes import Vocabulary
 from ..text import counted, printable
@@ -30,11 +30,11 @@ from .labels import (
     strictest,
     verdict,
 )
-from .paths import distinct
 
 _BUILTIN = "gitea"
 _CATEGORIES = re.compile(r"^\[vocabulary\.categories\][^\n]*\n", re.MULTILINE)
 _MANY = re.compile(r"<path(?:\([^<>]*\))?:\w+>$")
+_NAME = re.compile(r":?\w+>")
 _ROUNDS = 4
 
 
@@ -179,7 +179,11 @@ def _mismatches(policy: Policy, labels: Mapping[Endpoint, Label]) -> Iterator[_W
         method, endpoint, requirement = decision.method, decision.endpoint, decision.requirement
         if requirement is None or not decision.rivals:
             continue
-        label = strictest(labels[each] for each in decision.rivals)
+        there = [labels[each] for each in decision.rivals]
+        # Where anything may be, nothing is known of it: whatever else is asked for there will do.
+        label = strictest([each for each in there if each.words != {REST} or each.by_session] or there)
+        if label.words == {REST} and not decision.is_whole and requirement.require_token and not requirement.scope_free:
+            continue
         found = verdict(policy, requirement, method, label)
         if found < 0 or (found and decision.is_whole):
             yield _Wrong(_rule_for(decision.path), decision.is_whole and endpoint.open, method, label, found < 0)
@@ -203,16 +207,27 @@ def _mend(groups: list[DraftedGroup], prefix: str, policy: Policy, wrong: Iterab
         group = next((each for each in groups if deciding is not None and each.path == deciding.group), None)
         inside = group is not None and (rest == group.path or rest.startswith(f"{group.path.rstrip('/')}/"))
         if group is None or not inside or (not group.below and rest != group.path):
-            if any(each.path == rest for each in groups):
+            if any(_shape(each.path) == _shape(rest) for each in groups):
                 continue  # what decides instead of it is mended by its own path
             groups.append(DraftedGroup(rest, label, below=is_open, count=1))
             mended = True
             continue
         special = Special(below(rest, group.path), tuple(sorted(methods)), label, whole=True)
-        if all((each.path, each.methods) != (special.path, special.methods) for each in group.specials):
+        twins = [twin for twin in group.specials if _shape(twin.path) == _shape(special.path)]
+        twins = [twin for twin in twins if not twin.methods or methods.intersection(twin.methods)]
+        for twin in twins:
+            both = strictest((twin.label, label))
+            mended |= both != twin.label
+            twin.label, twin.whole = both, True
+        if not twins:
             group.specials.append(special)
             mended = True
     return mended
+
+
+def _shape(path: str) -> str:
+    """A path, whatever its variables are called."""
+    return _NAME.sub(">", path)
 
 
 # -- what it is made of

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..policy import Pattern
+from ..policy import Pattern, distinct
 from ..policy.segment import Kind, Segment
 from ..policy.trie import overlapping
 from . import hints
 from .endpoint import Endpoint
 from .labels import GENERIC, Label, hubs, meant, name_of, strictest
-from .paths import choice, distinct
+from .paths import choice
 
 CHECK = "check: "
 _MOST_ALONE = 6
@@ -274,6 +274,9 @@ class _Builder:
             group.remarks["check: the application takes fewer paths than the rule here"] = None
         if not endpoint.methods and not label.public:
             group.remarks["check: it answers to every method; those that only read need no more than to read"] = None
+        if endpoint.declared is None and any(len(words) > 1 for words in label.needs):
+            said = f"check: the view of {endpoint.path} answers on other paths, too; one category may do for all"
+            group.remarks[said] = None
         if hints.seems_to_batch(endpoint):
             remark = (
                 f"check: what {endpoint.path} is asked for is in the body, where nobody looks; ask for all it may need"

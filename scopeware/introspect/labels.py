@@ -17,6 +17,7 @@ from .endpoint import READS, Endpoint
 REST = "misc"
 """The category of what belongs to none."""
 MOST_CATEGORIES = 24
+_MOST_SPELLINGS = 3
 _SHORT = {
     "app": "application",
     "config": "configuration",
@@ -103,7 +104,8 @@ def labels_of(endpoints: Iterable[Endpoint], prefix: str, *, guess_public: bool 
         else:
             action = "write" if hints.seems_to_change(endpoint) else ""
             guessed[endpoint] = Label(((word,),), by_session=_by_session(endpoint), action=action)
-    counts = Counter(label.needs[0][0] for label in guessed.values())
+    _unify(guessed)
+    counts = Counter(word for label in guessed.values() for word in label.words)
     kept = {word for word, _ in counts.most_common(MOST_CATEGORIES)} | {"admin"}
     if len(counts) > MOST_CATEGORIES:
         kept = {word for word in kept if counts[word] > 1}
@@ -137,6 +139,20 @@ def _is_public(endpoint: Endpoint) -> bool:
 
 def _by_session(endpoint: Endpoint) -> bool:
     return endpoint.declared is not None and endpoint.declared.by_session
+
+
+def _unify(labels: dict[Endpoint, Label]) -> None:
+    """One view on a few paths is one operation, and needs the same on each: what any of them seems to need."""
+    operations: dict[tuple[int, str], list[Endpoint]] = {}
+    for endpoint, label in labels.items():
+        if endpoint.operation:
+            operations.setdefault((endpoint.operation, label.action), []).append(endpoint)
+    for endpoints in operations.values():
+        needs = {labels[endpoint].needs for endpoint in endpoints}
+        if 1 < len(needs) <= _MOST_SPELLINGS:
+            every = strictest(labels[endpoint] for endpoint in endpoints)
+            for endpoint in endpoints:
+                labels[endpoint] = replace(every, by_session=labels[endpoint].by_session)
 
 
 def declared_label(endpoint: Endpoint) -> Label | None:

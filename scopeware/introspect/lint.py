@@ -272,7 +272,6 @@ def _weight(requirement: Requirement) -> tuple[object, ...]:
         requirement.require_token,
         requirement.accept,
         requirement.public_only,
-        requirement.resource is None,
         requirement.owner is None,
         requirement.own,
         frozenset(requirement.if_owned),

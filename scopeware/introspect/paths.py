@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from ..policy import distinct
+
 _UNSAFE = re.compile(r"\W", re.ASCII)
 _BRACES = re.compile(r"\{([^{}:]+)(?::([^{}]*(?:\{[^{}]*\}[^{}]*)*))?\}")
-_NAMED = re.compile(r"<(?:[^<>:]*:)?(\w+)>")
 
 
 def variable(name: str, converter: str = "") -> str:
@@ -31,23 +32,6 @@ def _quoted(word: str) -> str:
 def choice(name: str, words: Iterable[str]) -> str:
     """A variable that is one of some words."""
     return variable(name, of_words(words))
-
-
-def distinct(path: str) -> str:
-    """`path`, with a number after names that are there twice."""
-    names = _NAMED.findall(path)
-    seen: set[str] = set()
-
-    def renamed(match: re.Match[str]) -> str:
-        name = match[1]
-        number = 2
-        while name in seen or (name != match[1] and name in names):
-            name = f"{match[1]}{number}"
-            number += 1
-        seen.add(name)
-        return f"{match[0][: -len(match[1]) - 1]}{name}>"
-
-    return _NAMED.sub(renamed, path)
 
 
 def joined(before: str, path: str) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
-from .paths import distinct, of_words, variable
+from ..policy import distinct
+from .paths import of_words, variable
 
 # What reads regular expressions for Python itself; it has no other name.
 codes: Any = importlib.import_module("re._constants")
@@ -194,16 +195,26 @@ class _Reader:
         ways = _tidy(self.sequence(nodes, flags))
         empty = [way for way in ways if not way]
         full = [way for way in ways if way]
+        slashed = [way for way in full if len(way) > 1 and way[-1].text == "/"]
+        if not slashed:
+            return [*self._variable(name, nodes, full), *empty]
+        # A slash at its end is one after it.
+        bare = self._variable(name, (), list(dict.fromkeys(way[:-1] if way in slashed else way for way in full)))
+        return [*bare, *((*way, Piece("/")) for way in bare), *empty]
+
+    @staticmethod
+    def _variable(name: str, nodes: Any, full: list[Way]) -> list[Way]:
+        """What stands for all of these ways, and is called so."""
         words = [way[0].text if len(way) == 1 else "".join(piece.text for piece in way) for way in full]
         texts = all(piece.text for way in full for piece in way)
         if texts and full and all(_CHOICE.fullmatch(word) for word in words):
-            if len(words) == 1:
-                return ways
-            return [(Piece(name=name, kind=of_words(words)),), *empty]
+            return full if len(words) == 1 else [(Piece(name=name, kind=of_words(words)),)]
         many = any(piece.many or "/" in piece.text for way in full for piece in way)
+        if len(full) == 1 and not many and len(full[0]) > 1 and sum(not piece.text for piece in full[0]) == 1:
+            return [tuple(piece if piece.text else replace(piece, name=name) for piece in full[0])]
         kind = "int" if _is_digits(nodes) else ""
         exact = bool(kind) or _is_segment(nodes) or (many and len(full) == 1 == len(full[0]) and _is_dots(nodes))
-        return [(Piece(name=name, kind=kind, many=many, rough=not exact),), *empty] if full else ways
+        return [(Piece(name=name, kind=kind, many=many, rough=not exact),)] if full else []
 
     def _node(self, code: Any, value: Any, flags: int) -> list[Way]:
         if code is codes.LITERAL:

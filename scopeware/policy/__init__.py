@@ -19,6 +19,7 @@ from .rules import Own as Own
 from .rules import PublicOnly as PublicOnly
 from .rules import Route as Route
 from .sample import deep_sample as deep_sample
+from .sample import distinct as distinct
 from .sample import meeting as meeting
 from .sample import sample as sample
 from .segment import PatternError as PatternError

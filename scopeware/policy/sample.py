@@ -16,6 +16,7 @@ _TEXT = "x-7"
 """What hardly any path has as its own word."""
 _VARIABLE = re.compile(r"<(?:(\w+)(?:\(([^<>]*)\))?:)?(\w+)>|\{(\w+)(?::([^}]*))?\}")
 _STAR = re.compile(r"(?<=/)\*(?=/|$)")
+_NAMED = re.compile(r"<(?:[^<>:]*:)?(\w+)>")
 _MOST_WAYS = 16
 
 
@@ -62,11 +63,28 @@ def meeting(one: Pattern, other: Pattern) -> tuple[str, str] | None:
     """
     for segments in islice(_aligned(one, other, 0, 0), _MOST_WAYS):
         for narrower in (_narrower, lambda first, second: _narrower(second, first)):
-            path = "".join(f"/{narrower(*pair).text}" for pair in segments) or "/"
+            path = distinct("".join(f"/{narrower(*pair).text}" for pair in segments) or "/")
             asked = sample(path)
             if one.matches(asked) and other.matches(asked):
                 return path, asked
     return None
+
+
+def distinct(path: str) -> str:
+    """`path`, with a number after names that are there twice."""
+    names = _NAMED.findall(path)
+    seen: set[str] = set()
+
+    def renamed(match: re.Match[str]) -> str:
+        name = match[1]
+        number = 2
+        while name in seen or (name != match[1] and name in names):
+            name = f"{match[1]}{number}"
+            number += 1
+        seen.add(name)
+        return f"{match[0][: -len(match[1]) - 1]}{name}>"
+
+    return _NAMED.sub(renamed, path)
 
 
 def _narrower(one: Segment, other: Segment) -> Segment:

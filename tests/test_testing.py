@@ -87,6 +87,19 @@ def test_each_route_that_is_not_guarded_is_named(route: str, id_: str) -> None:
     assert "/api/orders" not in failed
 
 
+def test_routes_that_are_not_known_beside_the_prefix_are_named() -> None:
+    """By what is known of their paths, beside those that are known; below the prefix they are refused."""
+    known = {"orders": "GET /api/orders"}
+    assert_policy_complete(application(odd="GET /api/orders/a\\b", **known), Policy.loads(RULES))
+    failed = said(application(odd="DELETE /beside/a\\b", **known), Policy.loads(RULES))
+    assert "outside-prefix: /beside: there are routes that are not known" in failed
+    assert len(failed.splitlines()) == 2
+    failed = said(application(odd="DELETE /beside/a\\b", other="GET /admin", **known), Policy.loads(RULES))
+    assert "outside-prefix: /beside: there are routes that are not known" in failed
+    assert "outside-prefix: GET /admin" in failed
+    assert len(failed.splitlines()) == 3
+
+
 def test_all_of_them_are_named_at_once() -> None:
     """Who mends one need not run the tests again for the next."""
     routes = {f"e{number}": f"GET /api/{number}/export" for number in range(9)}

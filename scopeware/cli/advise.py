@@ -101,8 +101,10 @@ def _live(store: TokenStore, owner: str | None, token_id: int | None) -> list[An
 
 def _of_token(policy: Policy, store: TokenStore, token: Any, since: datetime) -> Advice:
     log = store.access_log()
-    filters = [LogFilter(token_id=number, since=since, denied=False) for number in _lineage(store, token)]
-    return advise_token(policy, token, (record.entry for wanted in filters for record in log.all(wanted)))
+    numbers = _lineage(store, token)
+    filters = [LogFilter(token_id=number, since=since, denied=False) for number in numbers]
+    entries = (record.entry for wanted in filters for record in log.all(wanted))
+    return advise_token(policy, token, entries, rotated_from=numbers)
 
 
 def _lineage(store: TokenStore, token: Any) -> list[int]:

@@ -83,15 +83,15 @@ def _imported(name: str) -> WSGIApplication:
             where=name,
         )
     if _is_factory(found):
-        hint = f"write {module_name}:{attribute}()" if attribute else "name what it returns"
-        raise ConfigurationError(f"{quoted(candidate)} makes an application, and is none; {hint}", where=name)
+        said = f"{quoted(candidate)} takes no request; if it makes an application, write {module_name}:{candidate}()"
+        raise ConfigurationError(said, where=name)
     application: WSGIApplication = found
     return application
 
 
 def _is_factory(found: Any) -> bool:
     """Whether something cannot be called as an application is: with an environ and a ``start_response``."""
-    if not inspect.isfunction(found):
+    if not inspect.isroutine(inspect.unwrap(found)):
         return False
     parameters = inspect.signature(found).parameters.values()
     takes_any = any(each.kind is each.VAR_POSITIONAL for each in parameters)

@@ -60,7 +60,9 @@ def init(application: str, policy: str, update: bool, openapi: str | None, setti
         return FINE
     count = len(discovery.endpoints)
     groups = counted(made.groups, "group")
-    click.echo(f"{policy}: {counted(count, 'route')} ({discovery.kind}) in {groups}; {_check(made.to_check)}")
+    click.echo(
+        f"{policy}: {counted(count, 'route')} ({printable(discovery.kind)}) in {groups}; {_check(made.to_check)}"
+    )
     for note in discovery.notes:
         click.echo(f"note: {printable(note)}", err=True)
     lint = shlex.join(["scopeware", "lint", policy, "--app", application])
@@ -99,7 +101,8 @@ def _again(discovery: Discovery, path: str, update: bool, as_json: bool) -> int:
         click.echo(f"--update adds them to {path}, and changes nothing that is there", err=True)
         return DENIED
     else:
-        click.echo(f"{path} covers all {len(discovery.endpoints) - len(beside)} routes under its prefix")
+        inside = counted(len(discovery.endpoints) - len(beside), "route")
+        click.echo(f"{path} covers all {inside} under its prefix")
     return FINE
 
 

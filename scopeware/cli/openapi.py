@@ -10,6 +10,7 @@ import click
 from ..errors import ConfigurationError
 from ..introspect.openapi import annotate as annotated
 from ..introspect.openapi import compare
+from ..introspect.tables import yaml_dumper
 from ..policy import Policy
 from ..text import counted, printable
 from .files import whole_file
@@ -71,8 +72,7 @@ def _write(data: dict[str, Any], document: str, output: str | None) -> None:
             import yaml  # noqa: PLC0415  # an extra
         except ImportError:
             raise ConfigurationError("PyYAML is missing; run `pip install scopeware[openapi]`", where=name) from None
-        dumper = type("Dumper", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})
-        text = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120)
+        text = yaml.dump(data, Dumper=yaml_dumper(yaml), sort_keys=False, allow_unicode=True, width=120)
     else:
         text = json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
     if output is None:

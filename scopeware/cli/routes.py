@@ -49,6 +49,8 @@ def _row(endpoint: Endpoint, method: str) -> dict[str, Any]:
     row: dict[str, Any] = {"method": method, "path": endpoint.path, "name": endpoint.name, "doc": endpoint.doc}
     row |= {"tags": endpoint.tags, "open": endpoint.open, "rough": endpoint.rough}
     row |= {"methods": endpoint.methods, "operation": endpoint.operation}
+    if endpoint.order:
+        row["order"] = endpoint.order
     if endpoint.declared is not None:
         if endpoint.declared.alternatives is not None:
             row["any_of"] = endpoint.declared.alternatives

@@ -45,8 +45,6 @@ def found_in(subject: str, openapi: str | None = None, settings: str | None = No
         if openapi is not None:
             raise ConfigurationError(f"{quoted(subject)} is a document already", where="--openapi")
         return discover_document(read(subject), subject)
-    if "://" in subject:
-        raise ConfigurationError("it is an address; download the document, and name its file", where=subject)
     application = load(subject, settings)
     discovery = discover(application)
     if openapi is None:
@@ -59,6 +57,8 @@ def load(subject: str, settings: str | None = None) -> Any:
 
     :raises ConfigurationError: it cannot be imported.
     """
+    if "://" in subject:
+        raise ConfigurationError("it is an address; download the document, and name its file", where=subject)
     if settings is not None:
         os.environ["DJANGO_SETTINGS_MODULE"] = settings
     return import_application(subject)
@@ -69,6 +69,8 @@ def document_of(subject: str | None, openapi: str) -> Any:
 
     :raises ConfigurationError: it cannot be had.
     """
+    if "://" in openapi:
+        raise ConfigurationError("it is an address; download the document, and name its file", where=openapi)
     if subject is None or os.path.exists(openapi):
         return read(openapi)
     return _document(load(subject), openapi)
@@ -81,9 +83,10 @@ def _document(application: Any, openapi: str) -> Any:
         raise ConfigurationError(f"{quoted(openapi)} is no file, and no path of the application", where="--openapi")
     with _quiet():
         response = Client(application).get(openapi, follow_redirects=True)
+        text = response.get_data(as_text=True)
     if response.status_code != 200:
         raise ConfigurationError(f"the application answers {response.status} there", where=f"--openapi {openapi}")
-    return parse(response.get_data(as_text=True), openapi)
+    return parse(text, openapi)
 
 
 @contextmanager

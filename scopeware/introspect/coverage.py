@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -10,6 +11,8 @@ from ..policy import AmbiguousPath, Group, Pattern, Policy, Requirement, Route, 
 from ..policy.segment import Kind
 from ..policy.trie import overlapping
 from .endpoint import Endpoint
+
+_MOST_CHOICES = 64
 
 
 @final
@@ -42,7 +45,8 @@ def decisions(policy: Policy, endpoints: Sequence[Endpoint]) -> Iterator[Decisio
     patterns = [endpoint.pattern for endpoint in endpoints]
     patterns += [Pattern.parse(path_of(policy, group), below=group.below) for group in policy.groups]
     patterns += [Pattern.parse(path_of(policy, group, route)) for group in policy.groups for route in group.routes]
-    places = [{endpoint.path: sample(endpoint.path)} for endpoint in endpoints]
+    words = {pattern.source for pattern in patterns if not pattern.names}
+    places = [{endpoint.path: _like_no_other(endpoint.pattern, words)} for endpoint in endpoints]
     longest = max((len(pattern.segments) for pattern in patterns), default=0) + 1
     rivals = [{position} for position in range(len(endpoints))]
     for index, endpoint in enumerate(endpoints):
@@ -62,10 +66,10 @@ def decisions(policy: Policy, endpoints: Sequence[Endpoint]) -> Iterator[Decisio
             places[first].setdefault(path, asked)
             if patterns[second].below and (patterns[first].below or patterns[first].has_many):
                 # One more segment, and more than any route that lies there has.
-                for count in (1, longest):
+                for more, count in (("/...", 1), ("/.../...", longest)):
                     deeper = f"{asked}{'/x-7' * count}"
                     if patterns[first].matches(deeper):
-                        places[first].setdefault(f"{path.rstrip('/')}{'/...' * count}", deeper)
+                        places[first].setdefault(f"{path.rstrip('/')}{more}", deeper)
     for index, endpoint in enumerate(endpoints):
         around = [endpoints[each] for each in sorted(rivals[index])]
         for path, asked in places[index].items():
@@ -75,6 +79,14 @@ def decisions(policy: Policy, endpoints: Sequence[Endpoint]) -> Iterator[Decisio
                 best = _rivals(around, alike, asked)
                 if path == endpoint.path or endpoint in best:
                     yield Decision(endpoint, method, path, asked, requirement_at(policy, method, asked), tuple(best))
+
+
+def _like_no_other(pattern: Pattern, words: Container[str]) -> str:
+    """A path of a pattern, which is none of these if possible."""
+    texts = ([*sorted(each.choices)] if each.kind is Kind.CHOICE else [each.text] for each in pattern.segments)
+    ways = itertools.islice(itertools.product(*texts), _MOST_CHOICES)
+    found = [sample("".join(f"/{text}" for text in way) or "/") for way in ways]
+    return next((path for path in found if path not in words), found[0])
 
 
 def path_of(policy: Policy, group: Group, route: Route | None = None) -> str:

@@ -272,6 +272,7 @@ def _prefixes(value: Any) -> list[tuple[str, object]]:
         return []
     # Of Paste: ((domain, prefix), application)
     keys = [key[1] or "/" if _is_a(key, tuple) and len(key) == 2 else key for key, _ in pairs]
+    keys = ["/" if key in ("", None) else key for key in keys]
     if not all(_is_a(key, str) and key.startswith("/") for key in keys):
         return []
     return [(str(key), application) for key, (_, application) in zip(keys, pairs, strict=True)]

@@ -17,8 +17,8 @@ from ..text import counted, printable
 from .coverage import decisions, requirement_at, uncovered
 from .endpoint import Discovery, Endpoint
 from .grouping import DraftedGroup, Special, attempts, below, everything_at_once
+from .hints import GENERIC
 from .labels import (
-    GENERIC,
     REST,
     Label,
     category_in,
@@ -179,14 +179,20 @@ def _mismatches(policy: Policy, labels: Mapping[Endpoint, Label]) -> Iterator[_W
         method, endpoint, requirement = decision.method, decision.endpoint, decision.requirement
         if requirement is None or not decision.rivals:
             continue
-        there = [labels[each] for each in decision.rivals]
         # Where anything may be, nothing is known of it: whatever else is asked for there will do.
-        label = strictest([each for each in there if each.words != {REST} or each.by_session] or there)
-        if label.words == {REST} and not decision.is_whole and requirement.require_token and not requirement.scope_free:
+        known = [each for each in decision.rivals if not _takes_anything(each, labels[each])]
+        guarded = requirement.require_token and not requirement.scope_free
+        if not known and guarded and not decision.is_whole:
             continue
+        label = strictest(labels[each] for each in known or decision.rivals)
         found = verdict(policy, requirement, method, label)
         if found < 0 or (found and decision.is_whole):
             yield _Wrong(_rule_for(decision.path), decision.is_whole and endpoint.open, method, label, found < 0)
+
+
+def _takes_anything(endpoint: Endpoint, label: Label) -> bool:
+    many = endpoint.pattern.below or endpoint.pattern.has_many
+    return many and label.words == {REST} and not label.by_session
 
 
 def _rule_for(path: str) -> str:
@@ -214,7 +220,7 @@ def _mend(groups: list[DraftedGroup], prefix: str, policy: Policy, wrong: Iterab
             continue
         special = Special(below(rest, group.path), tuple(sorted(methods)), label, whole=True)
         twins = [twin for twin in group.specials if _shape(twin.path) == _shape(special.path)]
-        twins = [twin for twin in twins if not twin.methods or methods.intersection(twin.methods)]
+        twins = [twin for twin in twins if methods.intersection(twin.methods)]
         for twin in twins:
             both = strictest((twin.label, label))
             mended |= both != twin.label

@@ -106,7 +106,7 @@ class Finder:
         try:
             endpoint = Endpoint(wanted, path, **known)
         except PatternError as error:
-            self.lose(_known_front(path), f"{path}: {error.problem}; it is left out")
+            self.lose(path, f"{path}: {error.problem}; it is left out")
             return
         # Frameworks take the first of two that are alike; what only looks alike here may be for another host.
         key = (path, wanted, endpoint.open, endpoint.name, endpoint.tags, endpoint.declared)
@@ -117,9 +117,9 @@ class Finder:
         self.add_places(methods, parts, order=len(self._found) + 1, **known)
 
     def lose(self, path: str, note: str) -> None:
-        """Note that there are routes below a path that cannot be known."""
+        """Note that there are routes below a path, or the part of it that rules can spell, that cannot be known."""
         self.notes[note] = None
-        self._lost[path] = None
+        self._lost[_known_front(path)] = None
 
     def add_places(
         self, methods: Sequence[str], parts: Iterable[list[Way]], *, is_open: bool = False, **known: Any
@@ -146,7 +146,7 @@ def _known_front(path: str) -> str:
             longer = Pattern.parse(f"{front}/{segment}")
         except PatternError:
             break
-        if longer.segments[-1].kind is not Kind.LITERAL:
+        if not longer.segments or longer.segments[-1].kind is not Kind.LITERAL:
             break
         front = longer.source
     return front or "/"

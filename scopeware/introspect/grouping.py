@@ -11,7 +11,8 @@ from ..policy.segment import Kind, Segment
 from ..policy.trie import overlapping
 from . import hints
 from .endpoint import Endpoint
-from .labels import GENERIC, Label, hubs, meant, name_of, strictest
+from .hints import GENERIC
+from .labels import Label, hubs, meant, name_of, strictest
 from .paths import choice
 
 CHECK = "check: "
@@ -134,7 +135,8 @@ class _Builder:
         for segment in endpoint.pattern.segments[self._depth :]:
             child = node.children.get(segment)
             if child is None:
-                child = node.children[segment] = _Node(segment, f"{node.path}/{segment.text}", node)
+                path = distinct(f"{node.path}/{segment.text}")
+                child = node.children[segment] = _Node(segment, path, node)
             node = child
         node.here.append(endpoint)
 
@@ -330,7 +332,8 @@ class _Builder:
             self._note(child, group)
         labels = Counter(self._labels[endpoint] for endpoint in last.everything())
         opened = self._open(last, self._best(last, labels))
-        names = [name for node in chain for name in (node.segment.names if node.segment else ())]
+        count = sum(len(node.segment.names) for node in chain if node.segment)
+        names = Pattern.parse(last.path).names[-count:]
         opened.resource = "/".join(f"<{name}>" for name in names)
         self._note(last, opened)
         for part in last.children.values():

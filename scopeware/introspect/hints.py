@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import re
 
+from ..policy.segment import Kind
 from .endpoint import Endpoint
+
+GENERIC = re.compile(
+    r"_?apis?_?|rest|ajax|ajax-api|rpc|services?|v?\d+(?:[._]\d+)*(?:alpha|beta)?\d*",
+    re.IGNORECASE,
+)
+"""Segments that tell nothing about what lies there."""
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _CHANGING = frozenset(
@@ -83,10 +90,10 @@ _MINTING = re.compile(
     re.IGNORECASE,
 )
 _BATCH = re.compile(r"/\$?(?:batch|graphql|rpc2?|json-?rpc|xml-?rpc)$", re.IGNORECASE)
-_SIGN_IN = re.compile(
-    r"/(?:log[-_]?in|sign[-_]?in|authenticate)$"
+_LOGIN = re.compile(r"/(?:log[-_]?in|sign[-_]?in|authenticate)$", re.IGNORECASE)
+_BACK_AGAIN = re.compile(
     # What is refreshed elsewhere is no session.
-    r"|/(?:o?auth2?|oidc|saml|security|sessions?|sso|log-?in)(?:/[^/<]+)?/(?:callback|refresh)$",
+    r"/(?:o?auth2?|oidc|saml|security|sessions?|sso|log-?in)(?:/[^/<]+)?/(?:callback|refresh)$",
     re.IGNORECASE,
 )
 _SAFE_TO_SEE = re.compile(
@@ -129,8 +136,11 @@ def seems_to_batch(endpoint: Endpoint) -> bool:
 
 def seems_to_sign_in(endpoint: Endpoint) -> bool:
     """Whether people sign in there, by its path and its methods: with nothing in it that names a thing."""
-    by_post = bool(endpoint.methods) and set(endpoint.writes) <= {"POST"}
-    return by_post and _for_all(endpoint) and _SIGN_IN.search(endpoint.path) is not None
+    if not endpoint.methods or not set(endpoint.writes) <= {"POST"} or endpoint.pattern.names or endpoint.pattern.below:
+        return False
+    if _LOGIN.search(endpoint.path):
+        return True
+    return _for_all(endpoint) and _BACK_AGAIN.search(endpoint.path) is not None
 
 
 def seems_public(endpoint: Endpoint) -> bool:
@@ -138,8 +148,12 @@ def seems_public(endpoint: Endpoint) -> bool:
     if not endpoint.methods or endpoint.writes:
         return False
     if _FILES.search(endpoint.path):
-        return endpoint.pattern.below or endpoint.pattern.has_many
-    return _for_all(endpoint) and _SAFE_TO_SEE.search(endpoint.path) is not None
+        segments = endpoint.pattern.segments
+        front = segments if endpoint.pattern.below else segments[:-1]
+        plain = all(segment.kind is Kind.LITERAL for segment in front)
+        return plain and (endpoint.pattern.below or segments[-1].kind is Kind.MANY)
+    fronts = endpoint.path.split("/")[1:-1]
+    return _for_all(endpoint) and all(map(GENERIC.fullmatch, fronts)) and _SAFE_TO_SEE.search(endpoint.path) is not None
 
 
 def _for_all(endpoint: Endpoint) -> bool:
@@ -182,7 +196,8 @@ def _first_word(doc: str) -> set[str]:
     if not words or (len(words) > 1 and words[1] in _AFTER_NOUNS):
         return set()
     first = words[0]
-    return {first, *(first.removesuffix(ending) for ending in ("s", "es", "d", "ing"))}
+    stems = {first, *(first.removesuffix(ending) for ending in ("s", "es", "d", "ed", "ing"))}
+    return stems | {f"{stem}e" for stem in stems} | {stem[:-1] for stem in stems if stem[-2:-1] == stem[-1:]}
 
 
 def _last(endpoint: Endpoint) -> str:

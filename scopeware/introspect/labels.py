@@ -13,6 +13,7 @@ from ..policy.segment import Kind
 from ..scopes import Vocabulary
 from . import hints
 from .endpoint import READS, Endpoint
+from .hints import GENERIC
 
 REST = "misc"
 """The category of what belongs to none."""
@@ -27,10 +28,6 @@ _SHORT = {
 }
 _NEVER = -1
 """The scope bits that nobody has."""
-GENERIC = re.compile(
-    r"_?apis?_?|rest|ajax|ajax-api|rpc|services?|v?\d+(?:[._]\d+)*(?:alpha|beta)?\d*",
-    re.IGNORECASE,
-)
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9_-]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _KINDS = re.compile(r"[-_](?:rest[-_]api|api|views?|viewset|controller|resource|blueprint|bp|namespace|ns)$")

@@ -79,11 +79,17 @@ class Advice:
 
 
 def advise(
-    policy: Policy, token: TokenInfo, entries: Iterable[LogEntry], *, roles_by_resource: bool | None = None
+    policy: Policy,
+    token: TokenInfo,
+    entries: Iterable[LogEntry],
+    *,
+    rotated_from: Container[int] = (),
+    roles_by_resource: bool | None = None,
 ) -> Advice:
     """What a token was used for, and the least that would have done.
 
     :param entries: from the access log; those of other tokens, and what was not allowed, are left out.
+    :param rotated_from: tokens that this one took the place of: what they did, it is for, too.
     :param roles_by_resource: whether roles are given per resource (``resource_role=``), so that the owner's own role
         does not say what was allowed; by default whether the policy's hooks say so.
     """
@@ -94,7 +100,8 @@ def advise(
     by_resource = bool(policy.hooks.resource_role) if roles_by_resource is None else roles_by_resource
     case = _Case(policy, token, by_resource)
     for entry in entries:
-        if entry.token_id != token.id or entry.decision != "allowed":
+        its_own = entry.token_id == token.id or (entry.token_id is not None and entry.token_id in rotated_from)
+        if not its_own or entry.decision != "allowed":
             continue
         requests += 1
         use = Use(entry.method, entry.path, entry.scopes)

@@ -15,7 +15,8 @@ from . import hints
 from .coverage import Decision, decisions, outside, path_of, requirement_at
 from .endpoint import READS, Declared, Endpoint
 from .findings import KINDS, Finding
-from .labels import GENERIC, need_of
+from .hints import GENERIC
+from .labels import need_of
 
 _LINE = re.compile(r"(\d+):")
 _VARIABLE = re.compile(r"<[^<>]*>")
@@ -59,10 +60,14 @@ def lint(policy: Policy, endpoints: Iterable[Endpoint] = (), lost: Iterable[str]
     listed = list(endpoints)
     case = _Case(policy, listed, tuple(decisions(policy, listed)), tuple(lost))
     found: dict[tuple[str, ...], Finding] = {}
-    for check in (*_ALWAYS, *(_WITH_ROUTES if listed else ())):
+    for check in (*_ALWAYS, _lost, *(_WITH_ROUTES if listed else ())):
         for finding in check(case):
             about = (finding.path, finding.method) if finding.path else (finding.message,)
             found.setdefault((finding.id, *about), finding)
+    for finding in list(found.values()):
+        front = finding.path.partition("/...")[0]
+        if front != finding.path and (finding.id, front or "/", finding.method) in found:
+            del found[finding.id, finding.path, finding.method]  # the same, said twice
     used = set()
     left = []
     for finding in sorted(found.values(), key=lambda each: (each.path, each.method, each.id)):
@@ -125,7 +130,7 @@ def _outside(case: _Case) -> Iterator[Finding]:
 
 def _lost(case: _Case) -> Iterator[Finding]:
     for path in case.lost:
-        requirement = requirement_at(case.policy, "GET", path)
+        requirement = requirement_at(case.policy, "GET", f"{path.rstrip('/')}/x-7")
         if requirement is None:
             said = "there are routes that are not known, and what lies outside of the prefix is not guarded"
             yield Finding("outside-prefix", path, "", said)
@@ -271,9 +276,9 @@ def _weight(requirement: Requirement) -> tuple[object, ...]:
         requirement.scope_free,
         requirement.require_token,
         requirement.accept,
-        requirement.public_only,
+        requirement.public_only == "allow",
         requirement.owner is None,
-        requirement.own,
+        requirement.own if requirement.if_owned else "",
         frozenset(requirement.if_owned),
         requirement.others,
     )
@@ -404,7 +409,6 @@ _ALWAYS: tuple[_Check, ...] = (_public_only, _categories, _grants)
 _WITH_ROUTES: tuple[_Check, ...] = (
     _uncovered,
     _outside,
-    _lost,
     _dead,
     _unguarded_writes,
     _odd_methods,

@@ -54,27 +54,47 @@ def parse(text: str, name: str) -> Any:
     except ImportError:
         raise ConfigurationError("PyYAML is missing; run `pip install scopeware[openapi]`", where=name) from None
     try:
-        return yaml.load(text, Loader=_core_schema(yaml))  # noqa: S506  # a kind of SafeLoader
+        return yaml.load(text, Loader=_yaml_loader(yaml))  # noqa: S506  # a kind of SafeLoader
     except Exception as error:  # its constructors raise whatever they come across
         raise ConfigurationError(f"broken YAML: {' '.join(str(error).split())}", where=name) from None
 
 
-def _core_schema(yaml: Any) -> Any:
-    """A safe loader that reads words as YAML 1.2 does (10.3.2), as OpenAPI asks: `NO` is a text, `010` is ten."""
+_CORE_SCHEMA = (
+    ("bool", r"(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("null", r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("int", r"[-+]?[0-9]+$|0x[0-9a-fA-F]+$", "-+0123456789"),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
+    ("merge", r"<<$", "<"),
+)
+"""What words stand for in YAML 1.2 (10.3.2): the kind, and what it begins with."""
+
+
+def _yaml_loader(yaml: Any) -> Any:
+    """A safe loader that reads words as YAML 1.2 does, as OpenAPI asks: `NO` is a text, `010` is ten."""
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]
         yaml_implicit_resolvers: dict[str, Any] = {}  # yaml's own way
 
-    for tag, regex, first in (
-        ("bool", r"(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-        ("null", r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-        ("int", r"[-+]?[0-9]+$|0x[0-9a-fA-F]+$", "-+0123456789"),
-        ("float", r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
-        ("merge", r"<<$", "<"),
-    ):
-        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(regex), list(first))
+    _add_core_schema(Loader)
     Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: _integer(loader.construct_scalar(node)))
     return Loader
+
+
+def yaml_dumper(yaml: Any) -> Any:
+    """A safe dumper whose texts are texts in YAML 1.1 and in 1.2, and that writes everything where it is."""
+
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
+        def ignore_aliases(self, data: Any) -> bool:
+            """What is there twice is written twice."""
+            return True
+
+    _add_core_schema(Dumper)
+    return Dumper
+
+
+def _add_core_schema(reader: Any) -> None:
+    for tag, regex, first in _CORE_SCHEMA:
+        reader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(regex), list(first))
 
 
 def _integer(text: str) -> int:
@@ -87,6 +107,9 @@ def discover_document(data: Any, name: str) -> Discovery:
     :raises ConfigurationError: it is neither, or has no route at all.
     """
     found = Finder()
+    for path in _list(data.get("lost")) if isinstance(data, dict) else ():
+        if isinstance(path, str):
+            found.lose(path, f"there are routes below {path} that are not known")
     if is_openapi(data):
         found.kinds["openapi"] = None
         _add_operations(found, data)
@@ -95,14 +118,13 @@ def discover_document(data: Any, name: str) -> Discovery:
         rows = data.get("routes") if isinstance(data, dict) else data
         if isinstance(data, dict) and rows == [] and isinstance(data.get("notes"), list):
             # What `scopeware routes` says of an application that keeps none.
-            return Discovery(str(data.get("kind")), (), tuple(map(str, data["notes"])))
+            notes = (*map(str, data["notes"]), *found.notes)
+            return Discovery(str(data.get("kind")), (), notes, found.discovery().lost)
         if not isinstance(rows, list) or not rows:
             raise ConfigurationError(
                 "expected an OpenAPI document, or a list of routes with `method` and `path`", where=name
             )
         _add_rows(found, rows, name)
-        for path in _list(data.get("lost")) if isinstance(data, dict) else ():
-            found.lose(from_root(str(path)) or "/", f"there are routes below {path} that are not known")
     discovery = found.discovery()
     if not discovery.endpoints:
         raise NoRoutes("; ".join(["it describes no route", *discovery.notes]), where=name)
@@ -312,6 +334,7 @@ def _add_rows(found: Finder, rows: list[Any], name: str) -> None:
             open=row.get("open") is True,
             rough=row.get("rough") is True,
             operation=row["operation"] if isinstance(row.get("operation"), int) else 0,
+            order=row["order"] if isinstance(row.get("order"), int) and row["order"] > 0 else 0,
             declared=_row_declared(row, where),
         )
 

@@ -18,6 +18,7 @@ _VARIABLE = re.compile(r"<(?:(\w+)(?:\(([^<>]*)\))?:)?(\w+)>|\{(\w+)(?::([^}]*))
 _STAR = re.compile(r"(?<=/)\*(?=/|$)")
 _NAMED = re.compile(r"<(?:[^<>:]*:)?(\w+)>")
 _MOST_WAYS = 16
+_MIDDLES = ("7", "99", "123", "1234", "x", "x-7", "")
 
 
 def sample(path: str) -> str:
@@ -61,12 +62,12 @@ def meeting(one: Pattern, other: Pattern) -> tuple[str, str] | None:
 
     ``None`` where there are none, or where none can be told.
     """
-    for segments in islice(_aligned(one, other, 0, 0), _MOST_WAYS):
-        for narrower in (_narrower, lambda first, second: _narrower(second, first)):
-            path = distinct("".join(f"/{narrower(*pair).text}" for pair in segments) or "/")
-            asked = sample(path)
-            if one.matches(asked) and other.matches(asked):
-                return path, asked
+    for pairs in islice(_aligned(one, other, 0, 0), _MOST_WAYS):
+        shared = [_shared(*pair) for pair in pairs]
+        texts = [each for each in shared if each is not None]
+        asked = "".join(f"/{text}" for _, text in texts) or "/"
+        if len(texts) == len(pairs) and one.matches(asked) and other.matches(asked):
+            return distinct("".join(f"/{rule}" for rule, _ in texts) or "/"), asked
     return None
 
 
@@ -87,8 +88,17 @@ def distinct(path: str) -> str:
     return _NAMED.sub(renamed, path)
 
 
-def _narrower(one: Segment, other: Segment) -> Segment:
-    return other if one.includes(other) else one
+def _shared(one: Segment, other: Segment) -> tuple[str, str] | None:
+    """What two segments have in common: as a rule, and a text."""
+    narrower = other if one.includes(other) else one
+    if one.includes(other) or other.includes(one):
+        return narrower.text, sample(f"/{narrower.text}")[1:]
+    if words := sorted(word for word in one.choices | other.choices if one.accepts(word) and other.accepts(word)):
+        return words[0], words[0]
+    front, end = (max(pair, key=len) for pair in zip(one.ends, other.ends, strict=True))
+    likely = [(segment.text, sample(f"/{segment.text}")[1:]) for segment in (one, other)]
+    likely += [(one.text, f"{front}{middle}{end}") for middle in _MIDDLES]
+    return next(((rule, text) for rule, text in likely if one.accepts(text) and other.accepts(text)), None)
 
 
 def _aligned(one: Pattern, other: Pattern, i: int, j: int) -> Iterator[list[tuple[Segment, Segment]]]:

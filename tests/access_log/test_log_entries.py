@@ -490,6 +490,34 @@ def test_a_guard_that_refuses_a_session_is_one_row(guarded: Any, call: Any) -> N
     assert (entry.owner, entry.token_id, entry.code) == ("bob", None, "token_required")
 
 
+@pytest.mark.parametrize("path", ["/api/v1/user", "/elsewhere"])
+def test_a_guard_that_is_asked_often_makes_no_long_row(make_gate: Any, call: Any, issue: Any, path: str) -> None:
+    """A view that calls guarded functions in a loop: what they need is said once each, however often they ran."""
+    ran = []
+
+    @req_scopes("read:misc")
+    def one(environ: dict[str, Any]) -> None:
+        ran.append(1)
+
+    @req_scopes("read:issue")
+    def other(environ: dict[str, Any]) -> None:
+        ran.append(2)
+
+    def view(environ: dict[str, Any], start_response: Any) -> Any:
+        for _ in range(4_000):
+            one(environ)
+            other(environ)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"the view"]
+
+    gate = make_gate(app=view)
+    secret = issue("read:user,read:misc,read:issue")
+    assert call(gate, "GET", path, **bearer(secret)).status == 200
+    assert len(ran) == 8_000
+    words = one_entry(gate).scopes.split(" ")
+    assert sorted(words) == ["read:issue", "read:misc", *(["read:user"] if path != "/elsewhere" else [])]
+
+
 def test_a_guard_in_a_framework_is_one_row_as_well(make_gate: Any, call: Any, issue: Any) -> None:
     """Its answer is made by the framework, and closed by the server."""
     site = flask.Flask("site")

@@ -137,6 +137,46 @@ class TestTokens:
         }
         assert requests == {"7d": 0, "90d": 2}
 
+    def test_what_a_token_did_before_it_was_rotated_counts(self, cli, forge, used):
+        """Over two rotations, with and without a grace; the newest needs what any of them did."""
+        store = forge.store()
+        second = store.rotate(1, grace="1d")
+        assert forge.ask(second.secret, "GET /api/issues") == [200]
+        third = store.rotate(2)
+        store.close()
+        assert forge.ask(used.secret, f"GET {SITE}") == [200]
+        rows = {row["token"]: row for row in cli("advise", "--tokens", "--json").json}
+        assert rows[3]["requests"] == 4
+        assert rows[3]["used"] == ["read:issue", "read:repository"]
+        assert (rows[3]["advised"], rows[3]["resources"]) == (f"read:issue,{NARROW}", ["alice/site"])
+        assert cli("advise", "--tokens", "--json", "--token", "1").json[0]["used"] == ["read:repository"]
+        assert forge.works(third.secret)
+        made = cli("advise", "--apply", "3", "--consent", "alice", "--json").json
+        assert (made["id"], made["scopes"]) == (4, f"read:issue,{NARROW}")
+        assert forge.ask(made["secret"], "GET /api/issues", f"GET {SITE}", "PUT /api/issues") == [200, 200, 403]
+
+    def test_a_token_that_was_rotated_and_used_for_nothing_since_is_not_to_be_revoked(self, cli, forge, used):
+        """What it is for is known."""
+        store = forge.store()
+        store.rotate(1)
+        store.close()
+        assert "revoke it" not in cli("advise", "--tokens").out
+        assert cli("advise", "--apply", "2", "--consent", "alice", "--json").json["scopes"] == NARROW
+
+    def test_what_another_owners_token_did_does_not_count(self, cli, forge, used):
+        """Rotated as well, and with the same name; whatever is written down as its successor."""
+        other = forge.issue(owner="bob")
+        assert forge.ask(other.secret, "GET /api/issues", "DELETE /api/issues") == [200, 200]
+        store = forge.store()
+        store.rotate(1)
+        store.rotate(2)
+        store._database.peewee.execute_sql("UPDATE scopeware_token SET successor_id = 3 WHERE id = 2")
+        store.close()
+        for options in ((), ("--owner", "alice"), ("--token", "3")):
+            rows = {row["token"]: row for row in cli("advise", "--tokens", "--json", *options).json}
+            assert rows[3]["owner"] == "alice"
+            assert [word for word in rows[3]["used"] if "issue" in word] == []
+
     def test_what_is_over_is_not_advised_to_be_rotated(self, cli, forge, used):
         """A token in its grace has been."""
         store = forge.store()
@@ -220,7 +260,70 @@ class TestApply:
         assert len(cli("token", "list", "--all", "--json").json) == 2
 
 
+class TestWhatTheLogDoesNotSay:
+    """It is said that it does not, and nothing is advised by what is not there."""
+
+    @pytest.mark.parametrize("to", ["[]", '["stdout"]', '["file:/tmp/access.jsonl"]'])
+    def test_a_log_that_is_kept_elsewhere_says_nothing(self, cli, forge, used, to):
+        """Nor does an old one that is in the database still."""
+        forge.file.write_text(f"{SCOPES}[access_log]\nto = {to}\n", "utf-8")
+        for options in ((), ("--tokens",), ("--json",), ("--apply", "1", "--consent", "alice")):
+            says(cli("advise", *options), 2, "scopes.toml", "not kept in the database", 'to = ["database"]')
+        assert forge.works(used.secret)
+
+    def test_a_log_that_is_kept_in_the_database_too_will_do(self, cli, forge, used):
+        """Wherever else it goes."""
+        forge.file.write_text(SCOPES + '[access_log]\nto = ["stdout", "database"]\n', "utf-8")
+        assert cli("advise", "--tokens", "--json").json[0]["requests"] == 2
+
+    def test_a_log_that_is_kept_for_less_is_said(self, cli, forge, used):
+        """On stderr, and what there is, is printed; to go by it, one has to say so."""
+        forge.file.write_text(SCOPES + '[access_log]\nkeep = "30d"\n', "utf-8")
+        for options in (("--tokens",), ("--tokens", "--since", "31d"), ()):
+            result = cli("advise", "--json", *options)
+            assert result.status == 0
+            assert result.err == "the log is kept for 30d: nothing older is known\n"
+            assert result.json
+        for since in ((), ("--since", "31d")):
+            says(cli("advise", "--apply", "1", "--consent", "alice", *since), 2, "--since", "kept for 30d")
+        assert forge.works(used.secret)
+
+    def test_as_far_as_the_log_goes_back_all_is_well(self, cli, forge, used):
+        """Where no more is asked for than there is."""
+        forge.file.write_text(SCOPES + '[access_log]\nkeep = "30d"\n', "utf-8")
+        for since in ("30d", "7d"):
+            assert cli("advise", "--tokens", "--json", "--since", since).err == ""
+        assert cli("advise", "--apply", "1", "--consent", "alice", "--since", "30d", "--json").json["replaces"] == 1
+        assert not forge.works(used.secret)
+
+    @pytest.mark.parametrize("options", [("--owner", "alice"), ("--token", "1"), ("--owner", "alice", "--token", "1")])
+    def test_a_token_to_narrow_is_named_once(self, cli, forge, used, options):
+        """Whether what else is named would fit or not."""
+        result = cli("advise", "--apply", "1", "--consent", "alice", *options)
+        says(result, 2, "--apply", "--owner", "--token", "advise --help")
+        assert forge.works(used.secret)
+
+    @pytest.mark.parametrize("options", [("--consent", "alice"), ("--grace", "1d")])
+    def test_what_is_for_a_rotation_alone_is_wrong_without_one(self, cli, forge, used, options):
+        """Nobody is to think that something was done."""
+        says(cli("advise", "--tokens", *options), 2, "--apply")
+
+
 class TestPolicy:
+    def test_groups_that_pass_without_a_token_are_not_called_never_hit(self, cli, forge, used):
+        """The log has no request that passes so; a group that asks for a token on one route or another is named."""
+        groups = {
+            "/open": "require_token = false",
+            "/signed-in": 'accept = "session"',
+            "/shut": "",
+            "/partly": '[[group.route]]\npath = "/public"\nrequire_token = false',
+        }
+        text = "".join(f'\n[[group]]\npath = "{path}"\nscopes = []\n{more}\n' for path, more in groups.items())
+        forge.file.write_text(SCOPES + text, "utf-8")
+        never = cli("advise", "--json").json["never_hit"]
+        assert {"/issues", "/shut"} <= set(never) <= {"/issues", "/shut", "/partly"}
+        assert cli("advise").out.splitlines() == [f"never hit: {', '.join(never)}"]
+
     def test_a_log_without_refusals_is_fine(self, cli, forge, used):
         """What nobody uses is named all the same."""
         result = cli("advise", "--policy", "scopes.toml", "--since", "7d")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,8 @@ class TestANewPolicy:
             result = cli("init", GITEA, *more)
             assert (result.status, result.err) == (0, "")
             assert result.out == "scopes.toml covers all 491 routes under its prefix\n"
-        assert (folder / "scopes.toml").stat() == before
+        after = (folder / "scopes.toml").stat()
+        assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (before.st_ino, before.st_mtime_ns, before.st_mode)
 
     def test_to_the_terminal(self, cli, folder, routes):
         """Nothing else is printed, and no file is written or looked at."""
@@ -101,6 +103,31 @@ class TestANewPolicy:
         result = cli("init", routes(*ROUTES), "--json", "--policy", "a.toml")
         assert (result.status, result.err) == (0, "")
         assert result.json == {"policy": "a.toml", "routes": 4, "groups": 2, "to_check": 0, "notes": []}
+
+    @pytest.mark.parametrize("name", ["my routes.json", "it's $HOME;`ls`.json", '"a" & b.json'])
+    def test_what_comes_next_survives_a_shell(self, cli, folder, routes, name):
+        """Whatever the files are called, what is printed can be run as it stands."""
+        result = cli("init", routes(*ROUTES, name=name), "--policy", f"policy of {name}.toml")
+        assert result.status == 0
+        [line] = [line for line in result.err.splitlines() if line.startswith("next: ")]
+        words = shlex.split(line[line.index("scopeware lint") :])
+        assert words == ["scopeware", "lint", f"policy of {name}.toml", "--app", name]
+        assert cli(*words[1:]).err.endswith("(4 routes)\n")
+
+    def test_text_of_a_document_is_printed_without_control_characters(self, cli, folder):
+        """In notes, and in the list of what is new; it is escaped, not lost."""
+        operation = {"get": {"summary": "All\u0007 \u009bof\u202e it"}}
+        paths = {"/api/a\u0007b": operation, "/api/\u009b2Jc": operation, "/api/\u202ed": operation}
+        document = {"openapi": "3.1.0", "info": {}, "paths": paths}
+        (folder / "openapi.json").write_text(json.dumps(document), "utf-8")
+        first = cli("init", "openapi.json")
+        (folder / "scopes.toml").write_text('[policy]\nprefix = "/api"\n[[group]]\npath = "/x"\nscopes = []\n', "utf-8")
+        again = cli("init", "openapi.json")
+        assert (first.status, again.status) == (0, 1)
+        for line in (first.out + first.err + again.out + again.err).splitlines():
+            assert line.isprintable(), line
+        assert r"\x07" in first.err
+        assert r"/api/\u202ed" in again.out
 
     @pytest.mark.parametrize("place", ["missing/scopes.toml", "routes.json/scopes.toml", "/proc/scopes.toml"])
     def test_where_nothing_can_be_written(self, cli, folder, routes, place):

@@ -64,6 +64,34 @@ def test_what_people_see(cli, shop):
     assert result.err.splitlines()[0] == "2 errors, 1 warning (3 routes)"
 
 
+def test_one_is_no_plural(cli, folder):
+    """Of errors, of warnings and of routes."""
+    text = '[policy]\nprefix = "/api"\n[vocabulary]\nname = "shop"\ncategories = { order = "Orders" }\n'
+    (folder / "scopes.toml").write_text(f'{text}[[group]]\npath = "/orders"\nscopes = ["order"]\n', "utf-8")
+    for path, said in (
+        ("/api/orders", "nothing found (1 route)"),
+        ("/beside", "0 errors, 2 warnings (1 route)"),
+        ("/api/bills", "1 error, 1 warning (1 route)"),
+    ):
+        (folder / "routes.json").write_text(json.dumps([{"method": "GET", "path": path}]), "utf-8")
+        assert cli("lint", "--app", "routes.json").err.splitlines()[0] == said
+
+
+def test_routes_that_are_not_known_beside_the_prefix_are_found(cli, folder, shop):
+    """Nobody guards them; those below the prefix are refused, whatever they are."""
+    ids = ("public-write", "write-by-reading-method", "rule-without-route")
+    entries = ", ".join(f'{{ id = "{each}", reason = "known" }}' for each in ids)
+    (folder / "scopes.toml").write_text(f"lint.allow = [{entries}]\n{POLICY}", "utf-8")
+    for lost, found in ((["/api/odd"], []), (["/odd"], ["/odd"]), (["/odd", "/"], ["/", "/odd"])):
+        (folder / "routes.json").write_text(json.dumps({"routes": ROWS, "lost": lost}), "utf-8")
+        result = cli("lint", *shop, "--json")
+        assert result.status == bool(found)
+        assert [(each["id"], each["path"]) for each in result.json["findings"]] == [
+            ("outside-prefix", path) for path in found
+        ]
+    assert "outside-prefix: /odd: there are routes that are not known" in cli("lint", *shop).out
+
+
 def test_what_a_review_on_github_shows(cli, shop, folder):
     """A workflow command a finding, at its line; what the runner would read as something else is escaped."""
     (folder / "scopes.toml").rename("50% a,b:c.toml")

@@ -13,6 +13,7 @@ from command_line import says
 
 from scopeware import Policy
 from scopeware.introspect.openapi import annotate
+from scopeware.introspect.tables import read
 
 yaml = pytest.importorskip("yaml")
 
@@ -134,6 +135,35 @@ class TestAnnotate:
         assert texts[0] == texts[1]
         assert cli(*ANNOTATE, "openapi.yaml", "--check").status == 0
 
+    def test_words_of_yaml_stay_what_they_are(self, cli, folder):
+        """As OpenAPI reads them, by YAML 1.2: neither a country nor a time becomes anything else, be it told twice."""
+        words = ("NO", "on", "off", "yes", "y", "12:30", "1:20:30", "2024-01-31", "0b1", "1_000")
+        rest = {"ten": 10, "hex": 31, "half": 0.5, "quoted": "010", "true": "true", "really": True, "nothing": None}
+        enum = "".join(f"      - {word}\n" for word in words)
+        example = "ten: 010, hex: 0x1F, half: .5, quoted: '010', 'true': 'true', really: true, nothing: ~"
+        text = f"{YAML}components:\n  schemas:\n    Country:\n      on: {{{example}}}\n      enum:\n{enum}"
+        (folder / "openapi.yaml").write_text(text, "utf-8")
+        for _ in range(2):
+            assert cli(*ANNOTATE, "openapi.yaml", "--output", "openapi.yaml").status == 0
+            country = read("openapi.yaml")["components"]["schemas"]["Country"]
+            assert country == {"on": rest, "enum": list(words)}
+            # So do those that read by YAML 1.1.
+            old = yaml.safe_load((folder / "openapi.yaml").read_text("utf-8"))
+            assert old["components"]["schemas"]["Country"] == country
+        assert cli(*ANNOTATE, "openapi.yaml", "--output", "new.json").status == 0
+        assert read("new.json")["components"]["schemas"]["Country"]["enum"] == list(words)
+
+    def test_no_anchors_are_written(self, cli, in_yaml, folder):
+        """Neither for what one wrote, nor for what is the same by chance; what they stood for is there each time."""
+        shared = "components:\n  schemas:\n    A: &a {type: object}\n    B: *a\n    C: {<<: *a, title: C}\n"
+        in_yaml.write_text(YAML.replace("3.0.3", "3.1.0") + shared, "utf-8")
+        result = cli(*ANNOTATE, "openapi.yaml")
+        assert result.status == 0
+        assert not [token for token in yaml.scan(result.out) if isinstance(token, (yaml.AnchorToken, yaml.AliasToken))]
+        schemas = yaml.safe_load(result.out)["components"]["schemas"]
+        plain = {"type": "object"}
+        assert schemas == {"A": plain, "B": plain, "C": plain | {"title": "C"}}
+
     def test_yaml_can_become_json(self, cli, in_yaml, folder):
         """Dates and numbers of YAML, too."""
         result = cli(*ANNOTATE, "openapi.yaml", "--output", "new.json")
@@ -210,6 +240,27 @@ class TestCheck:
             ("GET", "/things"),
             (None, "/api/open"),
         }
+
+    def test_one_is_no_plural(self, cli, document):
+        """As people write."""
+        made = annotate(DOCUMENT, Policy.loads(RULES))
+        made["paths"]["/things"] = {"get": FINE}
+        document.write_text(json.dumps(made), "utf-8")
+        assert cli(*ANNOTATE, "openapi.json", "--check").err == "1 difference\n"
+
+    def test_text_of_a_document_is_printed_without_control_characters(self, cli, document):
+        """It is escaped, not lost; as JSON it is what it was."""
+        made = annotate(DOCUMENT, Policy.loads(RULES))
+        for path in ("/a\u0007b", "/\u009b2Jc", "/\u202ed"):
+            made["paths"][path] = {"get": FINE}
+        made["paths"]["/user"]["put"]["x-required-scopes"] = [["\u0007bell"]]
+        document.write_text(json.dumps(made), "utf-8")
+        result = cli(*ANNOTATE, "openapi.json", "--check")
+        assert result.status == 1
+        assert [line for line in (result.out + result.err).splitlines() if not line.isprintable()] == []
+        assert all(text in result.out for text in (r"GET /a\x07b", r"GET /\x9b2Jc", r"GET /\u202ed", r"\x07bell"))
+        rows = cli(*ANNOTATE, "openapi.json", "--check", "--json").json["differences"]
+        assert "/a\u0007b" in {row["path"] for row in rows}
 
     def test_nothing_is_written(self, cli, document):
         """Not even where something is named to be written to."""

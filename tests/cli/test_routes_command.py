@@ -126,6 +126,29 @@ class TestWhatIsPrinted:
         assert "called" not in result.err
         assert "/api/orders" in result.out or "/orders" in result.out or "/api/cart" in result.out
 
+    def test_text_of_a_document_is_printed_without_control_characters(self, cli, folder):
+        """In the table and in notes; it is escaped, not lost."""
+        operation = {"summary": "All\u0007 \u009bof\u202e it", "operationId": "list\u0007"}
+        paths = {"/api/a\u0007b": {"get": operation}, "/api/\u202ec": {"get": operation}}
+        (folder / "openapi.json").write_text(json.dumps(DOCUMENT | {"paths": paths}), "utf-8")
+        result = cli("routes", "openapi.json")
+        assert result.status == 0
+        assert [line for line in (result.out + result.err).splitlines() if not line.isprintable()] == []
+        assert r"All\x07" in result.out
+        assert r"/api/\u202ec" in result.out
+        assert r"/api/a\x07b" in result.err
+        empty = {"kind": "made\u0007 up", "routes": [], "notes": ["who \u009b2J knows"]}
+        (folder / "empty.json").write_text(json.dumps(empty), "utf-8")
+        result = cli("routes", "empty.json")
+        assert all(line.isprintable() for line in result.err.splitlines())
+
+    @pytest.mark.parametrize("command", ["init", "routes"])
+    @pytest.mark.parametrize("address", ["https://shop.example/openapi.json", "http://127.0.0.1:1/schema"])
+    def test_of_an_address_it_says_to_download_it(self, cli, folder, command, address):
+        """Nothing is fetched, nothing is imported, and nothing is written."""
+        says(cli(command, address), 2, address, "download")
+        assert list(folder.iterdir()) == []
+
 
 class TestReadAgain:
     @pytest.mark.parametrize(
@@ -182,6 +205,68 @@ class TestImporting:
         """With parentheses it is called, once, and what it makes is looked at."""
         name = module(f"{FLASK}made = []\ndef make():\n    made.append(1)\n    assert made == [1]\n    return app\n")
         assert listed(cli("routes", f"{name}:make()", "--json")) == [("GET", "/api/orders"), ("POST", "/api/orders")]
+
+    @pytest.mark.parametrize("command", ["init", "routes"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            pytest.param("def made():\n    return app", id="without arguments"),
+            pytest.param("def made(config=None):\n    return app", id="an optional one"),
+            pytest.param("def made(config=None, debug=False):\n    return app", id="two optional ones"),
+            pytest.param("def made(*, config=None):\n    return app", id="one by name"),
+            pytest.param("def made(**config):\n    return app", id="any by name"),
+            pytest.param("made = lambda: app", id="a lambda"),
+        ],
+    )
+    def test_a_factory_without_parentheses_is_told_what_to_write(self, cli, module, command, text):
+        """It is not called; what is to be written then works."""
+        name = module(f"{FLASK}{text}\n")
+        more = ("--policy", "-") if command == "init" else ()
+        says(cli(command, f"{name}:made", *more), 2, f"{name}:made", "makes an application", f"write {name}:made()")
+        assert cli(command, f"{name}:made()", *more).status == 0
+
+    def test_a_factory_by_default_is_told_that_it_is_one(self, cli, module):
+        """Where it is called as applications are."""
+        name = module("def app():\n    raise RuntimeError('called')\n")
+        says(cli("routes", name), 2, name, "`app` takes no request", ":app()")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            pytest.param(
+                "def site(environ, start_response):\n    return app(environ, start_response)", id="a function"
+            ),
+            pytest.param(
+                "def site(environ, start_response=None):\n    return app(environ, start_response)", id="half optional"
+            ),
+            pytest.param(
+                "def site(environ, start_response, *, debug=False):\n    return app(environ, start_response)",
+                id="an option of its own",
+            ),
+            pytest.param("def site(*arguments):\n    return app(*arguments)", id="any arguments"),
+            pytest.param("site = lambda environ, answer: app(environ, answer)", id="a lambda"),
+            pytest.param(
+                "import functools\n\n@functools.wraps(app)\ndef site(*arguments, **more):\n    return app(*arguments)",
+                id="wrapped",
+            ),
+            pytest.param(
+                "class Site:\n    def __init__(self):\n        self.app = app\n"
+                "    def __call__(self, environ, start_response):\n        return self.app(environ, start_response)\n"
+                "site = Site()",
+                id="an instance of a class",
+            ),
+            pytest.param(
+                "class Site:\n    app = app\n    def answer(self, environ, start_response):\n"
+                "        return self.app(environ, start_response)\nsite = Site().answer",
+                id="a method",
+            ),
+        ],
+    )
+    def test_an_application_is_no_factory(self, cli, module, text):
+        """It is taken as it is, and not called."""
+        result = cli("routes", f"{module(f'{FLASK}{text}')}:site", "--json")
+        assert result.status == 0, result.err
+        assert listed(result) == [("GET", "/api/orders"), ("POST", "/api/orders")]
 
     @pytest.mark.parametrize("arguments", [("routes", "--json"), ("init", "--policy", "-")])
     def test_a_module_that_prints(self, command, module, arguments):
@@ -242,3 +327,21 @@ class TestADocumentBeside:
         else:
             assert result.status == 0
             assert listed(result) == [("GET", "/api/orders"), ("POST", "/api/orders"), ("GET", "/api/stock")]
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("routes", "{}", "--openapi", "/schema", "--json"), ("openapi", "annotate", "/schema", "--app", "{}")],
+        ids=["routes", "annotate"],
+    )
+    def test_a_view_that_prints(self, command, folder, module, arguments):
+        """What it prints while it serves the document is not among what the command prints: that is JSON."""
+        (folder / "scopes.toml").write_text(LINTED, "utf-8")
+        name = module(
+            "import sys\ndef app(environ, start_response):\n    print('serving')\n    sys.stdout.write('more')\n"
+            f"    start_response('200 OK', [])\n    return [{json.dumps(DOCUMENT).encode()!r}]\n"
+        )
+        result = command(*(each.format(name) for each in arguments))
+        assert result.status == 0, result.err
+        assert isinstance(result.json, dict)
+        assert "serving" in result.err
+        assert "more" in result.err

@@ -12,6 +12,8 @@ import sys
 import pytest
 from command_line import HOST, free_port, says
 
+from scopeware.cli.main import main
+
 POLICY = """
 [policy]
 prefix = "/api"
@@ -49,6 +51,37 @@ number = 3
 class Site:
     wsgi = staticmethod(app)
 '''
+
+GUARDED = """
+import flask
+
+from scopeware import Policy, Scopeware, TokenStore
+
+
+def bare(environ, start_response):
+    start_response("200 OK", [])
+    return []
+
+
+store = TokenStore.connect("sqlite:///inner.db")
+guarded = Scopeware(bare, Policy.load("policy.toml"), store)
+flasky = flask.Flask("flasky")
+flasky.wsgi_app = Scopeware(flasky.wsgi_app, Policy.load("policy.toml"), store)
+store.close()
+
+
+def make():
+    return flasky
+"""
+DJANGO = """
+from django.http import HttpResponse
+from django.urls import path
+
+SECRET_KEY = "x"
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = __name__
+urlpatterns = [path("api/things", lambda request: HttpResponse("of Django"))]
+"""
 
 LINE = re.compile(r"\d\d:\d\d:\d\d  .+")
 
@@ -232,6 +265,27 @@ class TestApplications:
     def test_a_factory_that_fails_is_told_in_one_line(self, command, site):
         """Like a module that does."""
         says(command(*arguments("site_to_run:broken()", "--port", "0")), 2, "RuntimeError", "no luck")
+
+    @pytest.mark.parametrize("name", ["guarded", "flasky", "make()"])
+    def test_one_that_is_guarded_already_is_refused(self, cli, here, name):
+        """Its requests would be asked twice, by two stores; what is inside of it can be served."""
+        (here / "guarded_to_run.py").write_text(GUARDED, "utf-8")
+        result = cli(*arguments(f"guarded_to_run:{name}", "--port", "0"))
+        says(result, 2, f"guarded_to_run:{name}: it is guarded already", "name what is inside")
+        with pytest.raises(AssertionError, match="it listens"):
+            main(list(arguments("guarded_to_run:bare", "--port", "0")))
+
+    def test_a_factory_without_parentheses_is_told_what_to_write(self, cli, here):
+        """Before anything listens."""
+        says(cli(*arguments("site_to_run:factory", "--port", "0")), 2, "write site_to_run:factory()")
+
+    def test_django_with_settings(self, server, site, tokens):
+        """A project without a module of its own for WSGI."""
+        (site / "settings_to_run.py").write_text(DJANGO, "utf-8")
+        name = "django.core.wsgi:get_wsgi_application()"
+        running = server(*arguments(name, "--settings", "settings_to_run", "--port", "0"))
+        assert running.ask("GET", "/api/things", tokens[0]) == (200, "of Django")
+        assert running.ask("GET", "/api/things")[0] == 401
 
     def test_a_module_that_exits_is_told_in_one_line(self, command, site):
         """It is not the command's own exit."""

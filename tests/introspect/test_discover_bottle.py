@@ -75,7 +75,7 @@ def site(*rules: str) -> Any:
             ["/a", "/a/b/edit", "/users/me", "/users/5", "/users/me/x"],
             id="a catch-all below specific ones",
         ),
-        pytest.param(["/<x:int>", "/f/<x:float>"], ["/5", "/f/5.5"], id="numbers"),
+        pytest.param(["/<x:int>", "/f/<x:float>"], ["/5", "/-5", "/f/5.5", "/f/-5.5"], id="numbers"),
         pytest.param(["/x/<x:re:.*>", "/y/<x:re:[a-z]*>"], ["/x/a/b", "/x/", "/y/b", "/y/"], id="nothing at all"),
         pytest.param(["/<x:re:[0-9]{2}[/-][0-9]{2}>"], ["/12-12", "/12/12"], id="a slash in a class"),
         pytest.param(["/<p:path>.txt", "/at<p:path>"], ["/a/b.txt", "/ata/b"], id="a path beside other text"),
@@ -177,3 +177,26 @@ def test_nothing_of_the_application_is_called() -> None:
     made.install(calls("plugin"))
     discover(made)
     assert called == []
+
+
+def test_numbers_are_plain_variables() -> None:
+    """Bottle's may be negative, those of rules may not."""
+    found = {str(endpoint): endpoint.rough for endpoint in discover(site("/<x:int>/y", "/z/<x:float>")).endpoints}
+    assert found == {"GET /<x>/y": True, "GET /z/<x>": True}
+
+
+def in_order(application: Any) -> list[str]:
+    found = [endpoint for endpoint in discover(application).endpoints if endpoint.order]
+    return [str(endpoint) for endpoint in sorted(found, key=lambda each: each.order)]
+
+
+def test_the_first_route_that_fits_is_told() -> None:
+    """Those for any method come last, and what has no variables comes before what has some."""
+    made = bottle.Bottle()
+    rules = [("/<a>/x", "ANY"), ("/any", "ANY"), ("/<a>/<b>", "GET"), ("/y/<b>", "GET"), ("/y/z", "GET")]
+    for rule, method in rules:
+        made.route(rule, method=method, callback=lambda rule=rule, **_: rule)
+    told = ["GET /y/z", "GET /<a>/<b>", "GET /y/<b>", "ANY /any", "ANY /<a>/x"]
+    assert in_order(made) == told
+    asked = {path: Client(made).get(path).text for path in ("/y/z", "/y/x", "/any")}
+    assert asked == {"/y/z": "/y/z", "/y/x": "/<a>/<b>", "/any": "/any"}

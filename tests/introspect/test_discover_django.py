@@ -55,6 +55,12 @@ REGEXES = {
         "/users/ /posts /posts/1 /b/b/",
     ),
     "without a beginning": (r"re_path(r'foo/$', view), re_path(r'bar/', view)", "/foo/ /bar/ /x/bar/y"),
+    "open, in the middle of a word": (
+        r"re_path(r'^api/payroll', view), re_path(r'^shop/(?:cart|order)s', view), re_path(r'^x/(?P<id>\d+)', view)",
+        "/api/payroll /api/payrolls/ /api/payroll.json /api/payroll/x/y /shop/carts /shop/ordersx/y /x/5 /x/5b/c",
+    ),
+    "one end of two": (r"re_path(r'^a/foo/|b/bar/\Z', view)", "/a/foo/ /a/foo/x /b/bar/ /x/b/bar/"),
+    "letter case in front": (r"re_path(r'^(?i:api/board/$)', view)", "/api/board/ /API/BOARD/"),
 }
 INCLUDES = {
     "with variables": (
@@ -68,6 +74,10 @@ INCLUDES = {
     ),
     "an optional prefix": (r"re_path(r'^(?:v1/)?', include([path('u/', view)]))", "/u/ /v1/u/"),
     "a prefix without a beginning": (r"re_path(r'api/', include([path('u/', view)]))", "/api/u/ /x/api/u/"),
+    "one prefix of two": (
+        r"re_path(r'^api/v1/|api/v2/', include([path('users/', view), path('x/<int:y>', view)]))",
+        "/api/v1/users/ /api/v2/users/ /aapi/v2/users/ /x/y/api/v2/users/ /api/v1/x/5 /x/api/v2/x/5",
+    ),
     "languages": ("*i18n_patterns(path('u/', view))", "/en/u/ /de/u/"),
     "the default language without a prefix": (
         "*i18n_patterns(path('u/', view), prefix_default_language=False)",
@@ -107,6 +117,20 @@ DRF = {
                              "/s/ /s.json /s/1 /s/1.json"),
 }  # fmt: skip
 DRF = {name: (routes, " ".join(f"/api{path}" for path in paths.split(" "))) for name, (routes, paths) in DRF.items()}
+ORDERS = {
+    "first come, first served": (
+        "path('<slug:tenant>/settings/', view), path('a/', include([path('<int:x>/', view), path('me/', view)])),"
+        "path('static/<path:file>', view), path('<slug:tenant>/', view), re_path('^open', view)",
+        "/acme/settings/ /static/settings/ /a/5/ /a/me/ /static/x /acme/ /open/x",
+    ),
+}
+CLASSES = {
+    "classes": (
+        "path('a', Classic.as_view()), path('b', Classic.as_view()), path('c', Classic.as_view(kind='c')),"
+        "path('d', guarded('orders')(Classic.as_view()))",
+        "/a /b /c",
+    ),
+}
 FORCED = {"a forced prefix": ("path('u/', view)", "/u/")}
 
 
@@ -183,6 +207,39 @@ def test_viewsets_tell_their_methods(rest: dict[str, Any]) -> None:
     }
 
 
+def test_the_first_pattern_that_fits_is_told(plain: dict[str, Any]) -> None:
+    """Their order is that of definition, whatever is most specific; what is included has its place there."""
+    told = plain["first come, first served"]
+    check(told, ORDERS["first come, first served"][1])
+    assert [path for _, path in sorted(told["orders"])] == [
+        "ANY /<tenant>/settings",
+        "ANY /a/<int:x>",
+        "ANY /a/me",
+        "ANY /static/<path:file>",
+        "ANY /<tenant>",
+        "ANY /open/...",
+        "ANY /open<rest>/...",
+    ]
+    assert len({number for number, path in told["orders"] if "open" not in path}) == 5
+    assert len({number for number, path in told["orders"] if "open" in path}) == 1
+
+
+def test_a_pattern_without_an_end_may_end_in_the_middle_of_a_word(plain: dict[str, Any]) -> None:
+    """What goes on is a variable beside the word, no wider."""
+    listed = plain["open, in the middle of a word"]["endpoints"]
+    assert [each for each in listed if "payroll" in each] == ["ANY /api/payroll/...", "ANY /api/payroll<rest>/..."]
+
+
+def test_classes_are_told_by_what_their_patterns_give_them(plain: dict[str, Any]) -> None:
+    """One that two patterns have is one operation; one that is told something else is another. Guards are seen."""
+    told = plain["classes"]
+    operations = dict(told["operations"])
+    assert operations["GET /a"] == operations["GET /b"] != operations["PUT /a"]
+    assert operations["GET /c"] not in {operations["GET /a"], 0}
+    assert dict(told["declared"])["GET /d"] == [[["orders"]], True]
+    assert dict(told["declared"])["GET /a"] is None
+
+
 def test_a_forced_prefix_is_none_that_requests_have(plain: dict[str, Any]) -> None:
     """``FORCE_SCRIPT_NAME`` stands before the links that Django makes; what it dispatches by has none."""
     check(plain["a forced prefix"], "/u/")
@@ -209,6 +266,8 @@ def namespace(kind: str) -> dict[str, Any]:
     from django.views import View
     from django.views.decorators import csrf, http
 
+    from scopeware import req_scopes
+
     called: list[str] = []
 
     def view(request: Any, *_: Any, **__: Any) -> Any:
@@ -227,10 +286,15 @@ def namespace(kind: str) -> dict[str, Any]:
         return around
 
     class Classic(View):
+        kind = ""
+
         def get(self, request: Any) -> Any:
             return view(request)
 
-        put = patch = get
+        def put(self, request: Any) -> Any:
+            return view(request)
+
+        patch = get
 
     class Dav(Classic):
         http_method_names = ["get", "propfind"]
@@ -247,7 +311,8 @@ def namespace(kind: str) -> dict[str, Any]:
     def in_german(english: str, german: str) -> Any:
         return lazy(lambda: german if get_language() == "de" else english, str)()
 
-    known = {**vars(urls), **vars(i18n), **vars(csrf), **vars(http), **locals(), "login": roles(["USER"])}
+    more = {"login": roles(["USER"]), "guarded": req_scopes}
+    known = {**vars(urls), **vars(i18n), **vars(csrf), **vars(http), **locals(), **more}
     return {**known, **rest_framework(view)} if kind == "drf" else known
 
 
@@ -330,6 +395,12 @@ def look(routes: str, paths: list[str], known: dict[str, Any], number: int) -> d
     return {
         "endpoints": list(map(str, found.endpoints)),
         "notes": found.notes,
+        "orders": [(endpoint.order, str(endpoint)) for endpoint in found.endpoints],
+        "operations": [(str(endpoint), endpoint.operation) for endpoint in found.endpoints],
+        "declared": [
+            (str(each), each.declared and (each.declared.alternatives, each.declared.require_token))
+            for each in found.endpoints
+        ],
         "reached": reached,
         "uncovered": [" ".join(each) for each in reached if not covers(*each)],
         "called": called,
@@ -359,7 +430,7 @@ def main(kind: str) -> None:
     )
     django.setup()
     known = namespace(kind)
-    cases = DRF if kind == "drf" else {**REGEXES, **INCLUDES, **CONVERTERS, **VIEWS}
+    cases = DRF if kind == "drf" else {**REGEXES, **INCLUDES, **CONVERTERS, **VIEWS, **ORDERS, **CLASSES}
     told = {
         name: look(routes, split(paths), known, number) for number, (name, (routes, paths)) in enumerate(cases.items())
     }

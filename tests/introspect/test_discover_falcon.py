@@ -11,6 +11,7 @@ from urllib.parse import quote
 import falcon
 import pytest
 from falcon.routing import BaseConverter, CompiledRouter
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
 
 from scopeware.introspect.discover import discover
@@ -85,6 +86,11 @@ def site(*templates: str) -> Any:
             ["/i/5", "/f/5.5", f"/u/{UUID}", "/d/2024-01-01", "/n/12"],
             id="converters",
         ),
+        pytest.param(
+            ["/i/{x:int}/y", "/f/{x:float}", "/u/{x:uuid}/y"],
+            ["/i/-5/y", "/i/+7/y", "/f/7", "/f/-1e3", f"/u/{UUID.replace('-', '')}/y", f"/u/urn:uuid:{UUID}/y"],
+            id="what converters take that rules do not",
+        ),
         pytest.param(["/x/{p:path}", "/y/{p:rest}"], ["/x/a/b", "/y/a", "/y/a/b"], id="many segments"),
         pytest.param(["/x/{p:path}", "/y/{z}"], ["/x/", "/y/"], id="nothing at all"),
         pytest.param(
@@ -119,6 +125,9 @@ def test_responders_are_told_as_they_are() -> None:
     [
         pytest.param(["/proxy", re.compile(r"/v[12]/x|/y")], ["/proxy", "/proxy/x/y", "/v1/x", "/y/z"], id="plain"),
         pytest.param([r"/a/(?P<rest>.*)"], ["/a/b/c", "/a/"], id="a group of nothing at all"),
+        pytest.param([re.compile("/api/ledger", re.IGNORECASE)], ["/api/LEDGER/x", "/API/ledger"], id="letter case"),
+        pytest.param([re.compile(r"/a  # words\n /b", re.VERBOSE)], ["/a/b/c"], id="spaces that are none"),
+        pytest.param(["/proxy"], ["/proxy-2", "/proxy.json", "/proxy-2/x"], id="a word that goes on"),
     ],
 )
 def test_what_a_sink_takes_is_found(prefixes: list[Any], paths: list[str]) -> None:
@@ -157,6 +166,8 @@ def test_a_router_of_ones_own_is_looked_at_or_it_is_said() -> None:
     own.add_sink(lambda req, resp, **_: None, "/sink")
     assert uncovered(own, ["/sink"]) == []
     assert "router" in " ".join(discover(own).notes)
+    assert (discover(derived).lost, discover(own).lost) == ((), ("/",))
+    assert discover(DispatcherMiddleware(own, {"/in": own})).lost == ("/in", "/")
 
 
 def test_nothing_of_the_application_is_called() -> None:
@@ -183,3 +194,24 @@ def test_nothing_of_the_application_is_called() -> None:
     made.add_sink(calls("sink"), "/sink")
     assert {endpoint.path for endpoint in discover(made).endpoints} == {"/x", "/x/<y>", "/sink", "/sink<rest>"}
     assert called == []
+
+
+def test_converters_are_plain_variables() -> None:
+    """Never empty at the end, as what has none may be; no wider than one segment."""
+    made = site("/i/{x:int}", "/u/{x:uuid}", "/f/{x:float}/y", '/d/{x:dt("%Y")}', "/n/{x}")
+    found = [endpoint for endpoint in discover(made).endpoints if endpoint.methods == ("GET",)]
+    assert {endpoint.path: endpoint.rough for endpoint in found} == {
+        "/i/<x>": True,
+        "/u/<x>": True,
+        "/f/<x>/y": True,
+        "/d/<x>": True,
+        "/n": False,
+        "/n/<x>": False,
+    }
+    client = Client(made)
+    assert {path: client.get(path).status_code for path in ("/i/", "/u/", "/d/", "/n/")} == {
+        "/i/": 404,
+        "/u/": 404,
+        "/d/": 404,
+        "/n/": 200,
+    }

@@ -9,11 +9,13 @@ from urllib.parse import quote
 import flask
 import pytest
 from flask.views import MethodView, View
-from werkzeug.routing import BaseConverter, IntegerConverter
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.routing import BaseConverter, IntegerConverter, Rule
 from werkzeug.test import Client
 
+from scopeware import req_scopes, req_token
 from scopeware.introspect.discover import discover
-from scopeware.introspect.endpoint import Discovery
+from scopeware.introspect.endpoint import Declared, Discovery
 from scopeware.policy.path import canonical, wsgi_path
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "PROPFIND")
@@ -207,3 +209,115 @@ def test_nothing_of_the_application_is_called() -> None:
     made.teardown_appcontext(calls("teardown"))
     assert len(discover(made).endpoints) == 2
     assert called == []
+
+
+def test_a_rule_without_methods_reaches_a_class_with_any() -> None:
+    """It is added to the map by hand; what the class has a method for, only the class knows."""
+
+    class Thing(MethodView):
+        def get(self, **_: Any) -> str:
+            return "view"
+
+        delete = get
+
+    made = site("/x")
+    made.url_map.add(Rule("/thing/<what>", endpoint="thing"))
+    made.view_functions["thing"] = Thing.as_view("thing")
+    assert uncovered(made, ["/x", "/thing/5"]) == []
+    assert "ANY /thing/<what>" in map(str, discover(made).endpoints)
+
+
+def test_what_a_function_around_the_application_mounts_is_found() -> None:
+    """``wsgi_app`` is replaced by one that has a dispatcher in its closure."""
+
+    def timed(inner: Any) -> Callable[..., Any]:
+        def call(environ: Any, start_response: Any) -> Any:
+            return inner(environ, start_response)
+
+        return call
+
+    made = site("/x")
+    made.wsgi_app = timed(DispatcherMiddleware(made.wsgi_app, {"/admin": site("/users/<y>")}))  # type: ignore[method-assign]
+    assert uncovered(made, ["/x", "/admin/users/5"]) == []
+    assert [str(endpoint) for endpoint in discover(made).endpoints] == ["GET /admin/users/<y>", "GET /x"]
+
+
+class Guarded(MethodView):
+    """Whatever guards its views, it answers to two methods."""
+
+    def get(self) -> str:
+        return "view"
+
+    put = get
+
+
+class GuardedOnceMore(MethodView):
+    @req_scopes("orders.items")
+    def get(self) -> str:
+        return "view"
+
+    def put(self) -> str:
+        return "view"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        pytest.param(
+            lambda: type("Own", (Guarded,), {"decorators": [req_scopes("orders", "users")]}).as_view("x"),  # type: ignore[attr-defined]
+            {"GET": (("orders", "users"),), "PUT": (("orders", "users"),)},
+            id="decorators of the class",
+        ),
+        pytest.param(
+            lambda: req_scopes("orders")(Guarded.as_view("x")),
+            {"GET": (("orders",),), "PUT": (("orders",),)},
+            id="around as_view",
+        ),
+        pytest.param(
+            lambda: req_scopes("orders")(GuardedOnceMore.as_view("x")),
+            {"GET": (("orders", "orders.items"),), "PUT": (("orders",),)},
+            id="around as_view, and on a method of it",
+        ),
+        pytest.param(lambda: req_token(Guarded.as_view("x")), {"GET": None, "PUT": None}, id="for a token only"),
+    ],
+)
+def test_guards_of_a_class_are_those_of_each_method(make: Callable[[], Any], said: dict[str, Any]) -> None:
+    """However they come to be there; what guards one method besides is its own."""
+    made = site()
+    made.add_url_rule("/x", view_func=make())
+    declared = {endpoint.methods[0]: endpoint.declared for endpoint in discover(made).endpoints}
+    assert declared == {method: Declared(lists, True) for method, lists in said.items()}
+
+
+def test_a_class_that_is_registered_twice_is_one_operation() -> None:
+    """Each ``as_view`` makes another function; another class is another operation, and so is another method."""
+
+    class Thing(MethodView):
+        def get(self, **_: Any) -> str:
+            return "view"
+
+        def put(self, **_: Any) -> str:
+            return "view"
+
+    class Other(Thing):
+        pass
+
+    made = site()
+    for rule, view_class in (("/x", Thing), ("/x/<y>", Thing), ("/other", Other)):
+        made.add_url_rule(rule, view_func=view_class.as_view(rule.replace("/", "_")))
+    found = {str(endpoint): endpoint.operation for endpoint in discover(made).endpoints}
+    assert found["GET /x"] == found["GET /x/<y>"]
+    assert found["PUT /x"] == found["PUT /x/<y>"]
+    assert len({*found.values(), 0}) == 5
+
+
+def test_routes_that_look_alike_are_all_there() -> None:
+    """Two blueprints for two hosts, and places that rules cannot tell apart."""
+    made = flask.Flask("site", static_folder=None, host_matching=True)
+    for name in ("shop", "staff"):
+        blueprint = flask.Blueprint(name, name)
+        blueprint.add_url_rule("/orders", "orders", lambda: "view", host=f"{name}.example")
+        blueprint.add_url_rule(f"/files/<path:p>/{name}", "files", lambda **_: "view", host="a.example")
+        made.register_blueprint(blueprint)
+    found = [(str(endpoint), *endpoint.tags) for endpoint in discover(made).endpoints]
+    assert found == [(path, name) for path in ("GET /files/...", "GET /orders") for name in ("shop", "staff")]

@@ -18,7 +18,7 @@ from scopeware.policy.path import canonical, wsgi_path
 with warnings.catch_warnings():
     # Pyramid's own business: it imports pkg_resources, which says that it is deprecated.
     warnings.simplefilter("ignore")
-    from pyramid.config import Configurator
+    from pyramid.config import Configurator, not_
     from pyramid.response import Response
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
@@ -160,3 +160,44 @@ def test_what_is_taken_in_the_middle_of_a_word_is_there() -> None:
     """A rest that begins without a slash."""
     found = discover(site("/files*rest"))
     assert [str(endpoint) for endpoint in found.endpoints] == ["ANY /files/...", "ANY /files<rest>/..."]
+
+
+def test_methods_of_a_route_are_those_of_its_views() -> None:
+    """Where these say none themselves; what they say otherwise than by words may be any."""
+
+    def more(config: Any) -> None:
+        config.add_route("one", "one", request_method="GET")
+        config.add_view(view, route_name="one")
+        config.add_route("two", "two", request_method=("PUT", "POST"))
+        config.add_view(view, route_name="two", request_method="PUT")
+        config.add_route("not", "not")
+        config.add_view(view, route_name="not", request_method=not_("GET"))
+        config.add_route("none", "none", request_method="DELETE")
+
+    made = site(more=more)
+    assert uncovered(made, ["/one", "/two", "/not"]) == []
+    assert list(map(str, discover(made).endpoints)) == ["DELETE /none", "ANY /not", "GET /one", "PUT /two"]
+
+
+def test_the_first_route_that_fits_is_told() -> None:
+    """In the order of definition, be it the most specific one or not."""
+    made = site("/api/{section}/{page}", "/api/about/version", "/api/*rest")
+    found = sorted(discover(made).endpoints, key=lambda each: each.order)
+    assert [endpoint.name for endpoint in found] == ["route0", "route1", "route2"]
+    assert [endpoint.order for endpoint in found] == [1, 2, 3]
+
+
+def test_without_a_list_of_views_some_are_lost() -> None:
+    """And it is said; routes are known all the same, with any method."""
+
+    def made(**more: Any) -> Any:
+        with Configurator(**more) as config:
+            config.add_route("x", "/api/x/{id}")
+            config.add_view(view, route_name="x", request_method="GET")
+            config.add_view(view, name="restart", context=Place, request_method="POST")
+            return config.make_wsgi_app()
+
+    blind, seeing = discover(made(introspection=False, root_factory=Root)), discover(made(root_factory=Root))
+    assert (blind.lost, list(map(str, blind.endpoints))) == (("/",), ["ANY /api/x/<id>"])
+    assert "introspection" in " ".join(blind.notes)
+    assert (seeing.lost, list(map(str, seeing.endpoints))) == ((), ["ANY /...", "GET /api/x/<id>"])

@@ -288,6 +288,98 @@ def test_what_answers_where_no_prefix_fits_is_found() -> None:
     assert routes(application) == [*FOUND, "GET /in/x"]
 
 
+def shifted(environ: Any, prefix: str) -> Any:
+    return {**environ, "SCRIPT_NAME": environ["SCRIPT_NAME"] + prefix, "PATH_INFO": environ["PATH_INFO"][len(prefix) :]}
+
+
+class Sites:
+    """A dispatcher of one's own: whatever it calls its table, and what it falls back to."""
+
+    def __init__(self, table: Any, otherwise: Any, *, called: str = "table", fallback: str = "otherwise") -> None:
+        self._names = (called, fallback)
+        vars(self).update({called: table, fallback: otherwise})
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        table, otherwise = (getattr(self, name) for name in self._names)
+        for prefix, application in dict(table).items():
+            if environ["PATH_INFO"].startswith(f"{prefix}/"):
+                return application(shifted(environ, prefix), start_response)
+        return otherwise(environ, start_response)
+
+
+class SlottedSites:
+    __slots__ = ("default", "table")
+
+    def __init__(self, table: Any, default: Any) -> None:
+        self.table, self.default = table, default
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        return Sites(self.table, self.default)(environ, start_response)
+
+
+def closure_of_prefixes(table: Any, otherwise: Any) -> Callable[..., Any]:
+    """A function around a table of prefixes."""
+
+    def application(environ: Any, start_response: Any) -> Any:
+        return Sites(table, otherwise)(environ, start_response)
+
+    return application
+
+
+INNER = site("/x", "/y/<z>")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: Sites({"/in": INNER}, SITE), id="an attribute"),
+        pytest.param(lambda: SlottedSites({"/in": INNER}, SITE), id="a slot"),
+        pytest.param(lambda: closure_of_prefixes({"/in": INNER}, SITE), id="a closure"),
+        pytest.param(lambda: Sites({"/in": INNER}, SITE, called="mounts", fallback="fallback"), id="mounts"),
+        pytest.param(lambda: Sites([("/in", INNER)], SITE, called="apps", fallback="app"), id="a list of pairs"),
+        pytest.param(lambda: Sites((("/in", INNER),), SITE), id="a tuple of pairs"),
+        pytest.param(lambda: closure_of_prefixes([("/in", INNER)], SITE), id="a closure with a list of pairs"),
+        pytest.param(
+            lambda: functools.partial(Sites.__call__, Sites({"/in": closure(INNER)}, ProxyFix(SITE))), id="a partial"
+        ),
+        pytest.param(lambda: Around("app", closure(Sites({"/in": INNER}, SITE))), id="behind something else"),
+    ],
+)
+def test_a_table_of_prefixes_of_ones_own_is_read(make: Callable[[], Any]) -> None:
+    """Wherever it is kept; what is in it stands below its prefix only, and what else there is where it is."""
+    application = make()
+    assert reached(application, ["/in/x", "/in/y/5", "/a", "/b/5"]) == ["/in/x", "/in/y/5", "/a", "/b/5"]
+    assert reached(application, ["/x", "/y/5"]) == []
+    assert routes(application) == [*FOUND, "GET /in/x", "GET /in/y/<z>"]
+    assert (discover(application).notes, discover(application).lost) == ((), ())
+
+
+@pytest.mark.parametrize("names", [("table", "app"), ("mounts", "app"), ("applications", "not_found_application")])
+def test_an_application_may_be_mounted_and_behind(names: tuple[str, str]) -> None:
+    """It answers at both places."""
+    called, fallback = names
+    application = Sites({"/in": SITE}, SITE, called=called, fallback=fallback)
+    assert reached(application, ["/in/a", "/a"]) == ["/in/a", "/a"]
+    assert routes(application) == [*FOUND, "GET /in/a", "GET /in/b/<int:x>"]
+
+
+def test_tables_of_prefixes_stand_below_each_other() -> None:
+    """Each has its own prefix."""
+    application = Sites({"/one": Sites({"/two": SITE}, INNER)}, raw)
+    assert reached(application, ["/one/two/a", "/one/x"]) == ["/one/two/a", "/one/x"]
+    assert routes(application) == [
+        "GET /one/two/a",
+        "GET /one/two/b/<int:x>",
+        "GET /one/x",
+        "GET /one/y/<z>",
+    ]
+
+
+def test_a_table_that_is_none_of_prefixes_is_one_of_applications() -> None:
+    """Its keys are names, and say nothing of paths."""
+    assert routes(Sites({"first": SITE}, raw)) == FOUND
+
+
 # -- odd objects
 
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +134,24 @@ def drafted(routes: Discovery, name: str = "shop:app") -> Policy:
 
 def table(routes: dict[str, Row]) -> Discovery:
     """``{"GET /orders": {"categories": ["order"]}}`` as a table of routes."""
-    rows = [{"method": key.split(" ")[0], "path": key.split(" ")[1], **row} for key, row in routes.items()]
+    rows = []
+    for key, row in routes.items():
+        methods, path = key.split(" ")
+        rows.append({"method": methods, "methods": methods.split(","), "path": path, **row})
     return discover_document(rows, "table")
+
+
+def served(*written: str, in_order: bool = False) -> Discovery:
+    """``served("GET,POST /orders shop")``: methods, path and tag.
+
+    :param in_order: whether the first route that fits answers.
+    """
+    made = []
+    for number, each in enumerate(written, 1):
+        methods, path, *tags = each.split(" ")
+        listed = () if methods == "ANY" else tuple(methods.split(","))
+        made.append(Endpoint(listed, path, name=f"v{number}", tags=tuple(tags), order=number if in_order else 0))
+    return Discovery("table", tuple(sorted(made, key=lambda each: (each.path, each.methods))))
 
 
 def needs(policy: Policy, request: str) -> Requirement:
@@ -383,6 +400,33 @@ def test_a_new_part_of_a_real_application_is_refused(real: tuple[str, int, Polic
             {"GET /api/orders/version": {"req_token": True}}, "GET /api/orders/version", id="a version that takes one"
         ),
         pytest.param({"POST /api/orders": {"req_token": False}}, "POST /api/orders", id="a write declared public"),
+        pytest.param({"GET /api/patients/<x>/health": {}}, "GET /api/patients/7/health", id="the health of somebody"),
+        pytest.param({"GET /api/docs/<path:p>/version": {}}, "GET /api/docs/a/b/version", id="a version of a document"),
+        pytest.param({"GET /api/private/ping": {}}, "GET /api/private/ping", id="what is called private"),
+        pytest.param({"GET,PUT /api/version": {}}, "GET /api/version", id="a version that can be written"),
+        pytest.param({"ANY /api/version": {}}, "GET /api/version", id="a version by any method"),
+        pytest.param({"GET /assets": {}}, "GET /assets", id="assets that are no files"),
+        pytest.param({"GET /assets/<int:n>/rights": {}}, "GET /assets/7/rights", id="a thing among assets"),
+        pytest.param({"GET,PUT /assets/<path:p>": {}}, "GET /assets/a.js", id="files that can be written"),
+        pytest.param({"GET /api/users/last-login": {}}, "GET /api/users/last-login", id="a word that ends in login"),
+        pytest.param({"POST /api/users/disable-login": {}}, "POST /api/users/disable-login", id="no login any more"),
+        pytest.param({"POST /api/settings/sso_login": {}}, "POST /api/settings/sso_login", id="a setting for logins"),
+        pytest.param({"POST /api/users/<x>/sign-in": {}}, "POST /api/users/7/sign-in", id="signing in as somebody"),
+        pytest.param({"ANY /api/auth/login": {}}, "POST /api/auth/login", id="a sign-in by any method"),
+        pytest.param({"POST /api/tokens/<x>/refresh": {}}, "POST /api/tokens/7/refresh", id="a token that goes on"),
+        pytest.param(
+            {"POST /api/security/scans/<x>/refresh": {}}, "POST /api/security/scans/7/refresh", id="a scan once more"
+        ),
+        pytest.param(
+            {"POST /api/sessions/<x>/messages/callback": {}},
+            "POST /api/sessions/7/messages/callback",
+            id="a callback of a message",
+        ),
+        pytest.param(
+            {"GET /api/docs/<book>/version": {"req_token": False}, "GET /api/docs/private/<name>": {}},
+            "GET /api/docs/private/version",
+            id="where one that is declared public crosses another",
+        ),
     ],
 )
 def test_what_is_not_public(routes: dict[str, Row], request_: str) -> None:
@@ -396,6 +440,7 @@ def test_what_is_not_public(routes: dict[str, Row], request_: str) -> None:
         pytest.param({"GET /api/version": {}}, "GET /api/version", id="a harmless read"),
         pytest.param({"POST /api/auth/login": {}}, "POST /api/auth/login", id="a sign-in"),
         pytest.param({"POST /api/security/refresh": {}}, "POST /api/security/refresh", id="a session that goes on"),
+        pytest.param({"GET /assets/<path:p>": {}}, "GET /assets/js/a.js", id="files"),
     ],
 )
 def test_what_is_public(routes: dict[str, Row], request_: str) -> None:
@@ -419,6 +464,182 @@ def test_a_guarded_view_is_not_public_whatever_it_is_called() -> None:
         site.add_url_rule(path, path, req_token(lambda: ""))
     policy = drafted(discover(site))
     assert not is_public(needs(policy, "GET /api/callback"))
+
+
+# -- routes that share paths
+
+USERS = (
+    "GET,PUT /api/u/<name> people",
+    "GET,POST /api/u/<name>/posts people",
+    "GET,POST /api/u/<name>/friends people",
+    "DELETE,GET /api/u/<name>/secrets staff",
+    "GET /api/staff staff",
+    "GET /api/u/<int:id> things",
+    "GET /api/u/<int:id>/parts things",
+    "GET /api/misc misc",
+)
+TENANTS = (
+    "GET,PUT /api/<tenant> tenants",
+    "GET,PUT /api/<tenant>/pages tenants",
+    "DELETE,GET /api/<tenant>/admin staff",
+    "GET /api/misc misc",
+    *(f"GET,POST /api/{word}{more} shop" for word in ("carts", "prices", "items") for more in ("", "/<int:id>")),
+)
+TREES = (
+    "GET,PUT /api/files/<path:p>/content files",
+    "GET,PUT /api/files/<path:p>/meta files",
+    "GET,PUT /api/files/<path:p>/permissions staff",
+    "DELETE /api/files/<path:p>/purge staff",
+    "GET /api/staff staff",
+    "GET /api/misc misc",
+)
+LEAVES = ("GET,POST /api/orders orders", "GET /api/items items", "GET,DELETE /api/<path:rest> backend")
+PAGES = (
+    "GET /api/docs docs",
+    "GET /api/docs/<page> docs",
+    "GET /api/files files",
+    "DELETE,GET /api/<path:p> staff",
+    "GET /api/misc misc",
+)
+SECTIONS = (
+    "GET,DELETE /api/<section>/<page> pages",
+    "GET /api/v2/version about",
+    "GET,DELETE /api/reports/<name> reports",
+)
+HOSTS = (
+    *(f"DELETE,GET /api/orders {host}" for host in ("shop", "staff")),
+    "GET /api/items shop",
+    "GET /api/people staff",
+    "GET /api/docs docs",
+)
+
+
+@pytest.mark.parametrize(
+    ("routes", "request_", "scopes"),
+    [
+        pytest.param(USERS, "DELETE /api/u/bob/secrets", ["write:staff"], id="a variable"),
+        pytest.param(USERS, "DELETE /api/u/7/secrets", ["write:staff"], id="a variable where numbers have a group"),
+        pytest.param(USERS, "PUT /api/u/7", ["write:people"], id="a method that the numbers have not"),
+        pytest.param(USERS, "GET /api/u/7/parts", ["read:things"], id="what only the numbers have"),
+        pytest.param(TENANTS, "DELETE /api/acme/admin", ["write:staff"], id="a variable beside words"),
+        pytest.param(TENANTS, "DELETE /api/carts/admin", ["write:staff"], id="a variable where words have a group"),
+        pytest.param(TENANTS, "DELETE /api/prices/admin", ["write:staff"], id="each of the words"),
+        pytest.param(TENANTS, "POST /api/items/7", ["write:shop"], id="what only the words have"),
+        pytest.param(TREES, "PUT /api/files/a/b/permissions", ["write:staff"], id="one end of many segments"),
+        pytest.param(TREES, "DELETE /api/files/a/b/purge", ["write:staff"], id="another end, by another method"),
+        pytest.param(TREES, "PUT /api/files/a/b/meta", ["write:files"], id="the end that most have"),
+        pytest.param(LEAVES, "DELETE /api/orders/7", ["write:backend"], id="below a leaf, where all the rest goes"),
+        pytest.param(LEAVES, "GET /api/orders/7/x", ["read:backend"], id="deep below a leaf"),
+        pytest.param(LEAVES, "DELETE /api/orders", ["write:backend"], id="a method that the leaf has not"),
+        pytest.param(LEAVES, "POST /api/orders", ["write:orders"], id="the leaf itself"),
+        pytest.param(PAGES, "DELETE /api/docs/intro", ["write:staff"], id="a method that the page has not"),
+        pytest.param(PAGES, "GET /api/docs/intro/x", ["read:staff"], id="below a page"),
+        pytest.param(PAGES, "GET /api/docs/intro", ["read:docs"], id="the page itself"),
+        pytest.param(PAGES, "DELETE /api/files/x/y/z", ["write:staff"], id="deep below another leaf"),
+        pytest.param(HOSTS, "DELETE /api/orders", ["write:shop", "write:staff"], id="one path on two hosts"),
+    ],
+)
+def test_whatever_may_answer_is_asked_for(routes: tuple[str, ...], request_: str, scopes: list[str]) -> None:
+    """A group that covers a route of another one has a rule for it."""
+    assert lists(drafted(served(*routes)), request_) == {frozenset(scopes)}
+
+
+@pytest.mark.parametrize(
+    ("in_order", "request_", "scopes"),
+    [
+        pytest.param(True, "DELETE /api/reports/x", ["write:pages"], id="the first"),
+        pytest.param(True, "GET /api/v2/version", ["read:pages"], id="the first, before a public one"),
+        pytest.param(False, "DELETE /api/reports/x", ["write:reports"], id="the most specific"),
+        pytest.param(False, "GET /api/v2/version", [], id="the most specific, which is public"),
+    ],
+)
+def test_the_route_that_answers_decides(in_order: bool, request_: str, scopes: list[str]) -> None:
+    """In some frameworks it is the first that fits."""
+    policy = drafted(served(*SECTIONS, in_order=in_order))
+    assert lists(policy, request_) == ({frozenset(scopes)} if scopes else set())
+    assert is_public(needs(policy, request_)) is (not scopes)
+
+
+def test_what_comes_first_is_not_public_because_of_what_comes_next() -> None:
+    """A variable in front of the static files takes some of them."""
+    routes = ("GET,POST /<tenant>/settings", "GET /static/<path:file>", "GET /<tenant>")
+    policy = drafted(served(*routes, in_order=True))
+    assert not is_public(needs(policy, "GET /static/settings"))
+    assert not is_public(needs(policy, "POST /static/settings"))
+    assert is_public(needs(policy, "GET /static/app.js"))
+    assert is_public(needs(drafted(served(*routes)), "GET /static/app.js"))
+
+
+def test_one_view_for_many_tables_needs_the_scope_of_each() -> None:
+    """That the same thing answers does not make them the same."""
+    found = Finder()
+    tables = ("carts", "payroll", "prices", "salaries")
+    for name in tables:
+        found.add(("GET", "POST"), f"/api/{name}", name="crud", operation=1)
+        found.add(("GET", "DELETE"), f"/api/{name}/<int:id>", name="crud", operation=1)
+    policy = drafted(found.discovery())
+    for name in tables:
+        assert lists(policy, f"DELETE /api/{name}/7") == {frozenset((f"write:{name}",))}
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        pytest.param(("GET,PUT /<name> a", "GET /<org>/repos/<name> b", "GET /c c"), id="in another place"),
+        pytest.param(("GET /u/<x>", "GET /u/<y>/<x>", "DELETE /u/<y>/<x>/parts/<z>"), id="further to the right"),
+    ],
+)
+def test_two_variables_of_one_name_load(routes: tuple[str, ...]) -> None:
+    """One that stands for another, as routes of the same shape do, is not there twice."""
+    found = served(*routes)
+    assert uncovered(drafted(found), found.endpoints) == []
+
+
+def test_two_that_differ_in_a_slash_need_what_either_does() -> None:
+    """A policy cannot tell them apart."""
+    paths = {
+        "/api/reports": {"get": {"security": []}},
+        "/api/reports/": {"get": {"x-required-scopes": [["admin"]]}},
+        "/api/orders": {"get": {"x-required-scopes": [["orders"]]}},
+    }
+    document = {"openapi": "3.1.0", "info": {}, "security": [{"token": []}], "paths": paths}
+    policy = drafted(discover_document(document, "openapi"))
+    assert not is_public(needs(policy, "GET /api/reports"))
+    assert lists(policy, "GET /api/reports") == {frozenset(("read:admin",))}
+
+
+# -- what is not known
+
+
+@pytest.mark.parametrize(
+    ("lost", "prefix"),
+    [
+        pytest.param((), "/api/v1", id="nothing"),
+        pytest.param(("/api/v1/more",), "/api/v1", id="below the prefix"),
+        pytest.param(("/api/v2",), "/api", id="beside it"),
+        pytest.param(("/api/v1/more", "/api/x"), "/api", id="below and beside it"),
+        pytest.param(("/admin/users",), "", id="beside all"),
+        pytest.param(("/",), "", id="anywhere"),
+    ],
+)
+def test_routes_that_are_not_known_are_guarded(lost: tuple[str, ...], prefix: str) -> None:
+    """The prefix is such that they lie below it, and are refused."""
+    policy = drafted(replace(served("GET /api/v1/orders", "GET /api/v1/users"), lost=lost))
+    assert policy.prefix == prefix
+    assert all(needs(policy, f"DELETE {path}/7".replace("//", "/")).unmatched for path in lost)
+
+
+@pytest.mark.parametrize(
+    ("methods", "checked"),
+    [
+        pytest.param("ANY", True, id="any method"),
+        pytest.param("GET,OPTIONS", False, id="some methods"),
+    ],
+)
+def test_a_view_that_runs_for_preflights_is_guarded(methods: str, checked: bool) -> None:
+    """Where OPTIONS is no different from other methods, it takes a token."""
+    options = drafted(served(f"{methods} /api/orders", "GET /api/users")).options
+    assert options.preflight == ("check" if checked else "pass")
 
 
 # -- exactly what is declared

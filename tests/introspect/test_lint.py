@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import flask
@@ -46,9 +47,9 @@ def group(path: str, needs: str = 'scopes = ["order"]') -> str:
     return f'[[group]]\npath = "{path}"\n{needs}\n'
 
 
-def found(text: str, *endpoints: Endpoint) -> list[tuple[str, str, str]]:
+def found(text: str, *endpoints: Endpoint, lost: Iterable[str] = ()) -> list[tuple[str, str, str]]:
     """Id, method and path of what is found in a policy, with the shop's own routes and these."""
-    findings = lint(Policy.loads(text), [*routes(*ORDERS), *endpoints])
+    findings = lint(Policy.loads(text), [*routes(*ORDERS), *endpoints], lost)
     return [(each.id, each.method, each.path) for each in findings]
 
 
@@ -180,6 +181,122 @@ def test_a_kind_of_finding(id_: str) -> None:
     beside = {"unused-category"} - {id_}
     assert [each for each in found(wrong, *endpoints) if each[0] not in beside] == [(id_, *where)]
     assert id_ not in {each[0] for each in found(right, *others)}
+
+
+# -- parts of routes, and what is like others
+
+PASSING = SHOP.replace("[policy]", '[policy]\nunmatched = "pass"')
+AT_ROOT = SHOP.replace('prefix = "/api"', 'prefix = ""').replace('"/orders"', '"/api/orders"')
+BY_SESSION = 'scopes = ["order"]\naccept = "session"'
+ONLY_ONE = 'below = false\nscopes = ["order"]'
+FILES = SHOP + group("/f")
+SEARCH = SHOP + group("/carts") + '[[group.route]]\npath = "/search"\naction = "read"\n'
+NAMED = routes("GET /api/carts/<id>", "GET /api/carts/<cart>.json")
+SESSIONS = routes("PUT /api/keys", declared=Declared(None, True, by_session=True))
+JOBS = SHOP + group("/jobs", PUBLIC)
+
+# As in `CASES`; what is found may not be all.
+PARTS: dict[str, tuple[tuple[str, str, str], Case, Case]] = {
+    "a public part of all that is below": (
+        ("public-write", "PUT", "/api/f/<a>/<b>"),
+        (FILES + group("/f/<a>/<b>", PUBLIC), routes("PUT /api/f/<path:p>")),
+        (FILES + group("/f/<a>/<b>", PUBLIC), routes("PUT /api/f/<p>", "GET /api/f/<path:p>")),
+    ),
+    "a public part, and as deep as it goes": (
+        ("public-write", "PUT", "/api/f/<path:p>/..."),
+        (FILES + group("/f/<a>/<b>", PUBLIC), routes("PUT /api/f/<path:p>")),
+        (
+            FILES + group("/f/<a>/<b>", PUBLIC + "\nbelow = false"),
+            routes("GET /api/f/<x>/<y>", "PUT /api/f/<x>/<y>/<path:p>"),
+        ),
+    ),
+    "public numbers among words": (
+        ("public-write", "PUT", "/api/f/<int:n>"),
+        (FILES + group("/f/<int:n>", PUBLIC), routes("PUT /api/f/<p>")),
+        (FILES + group("/f/<int:n>", PUBLIC), routes("PUT /api/f/<any(a, b):p>", "GET /api/f/<int:n>")),
+    ),
+    "public numbers where another route only reads them": (
+        ("public-write", "PUT", "/api/f/<int:n>"),
+        (FILES + group("/f/<int:n>", PUBLIC), routes("PUT /api/f/<p>", "GET /api/f/<int:n>")),
+        (FILES + group("/f/<int:n>"), routes("PUT /api/f/<p>", "GET /api/f/<int:n>")),
+    ),
+    "public for any method": (
+        ("public-write", "", "/api/wipe"),
+        (SHOP + group("/wipe", PUBLIC), routes("ANY /api/wipe")),
+        (SHOP + group("/wipe", PUBLIC), routes("ANY /api/wipe", declared=Declared(None, False))),
+    ),
+    "what is below a group passes": (
+        ("route-without-group", "GET", "/api/f/<path:p>/..."),
+        (PASSING + group("/f/<a>", ONLY_ONE), routes("GET /api/f/<path:p>")),
+        (PASSING + group("/f/<a>"), routes("GET /api/f/<path:p>")),
+    ),
+    "what is below an open route passes": (
+        ("route-without-group", "GET", "/api/f/..."),
+        (PASSING + group("/f", ONLY_ONE), routes("GET /api/f/...")),
+        (PASSING + group("/f", ONLY_ONE), routes("GET /api/f")),
+    ),
+    "a wide group below what says nothing": (
+        ("wide-wildcard", "", "/api/v1/<x>"),
+        (AT_ROOT + group("/api/v1/<x>"), routes("GET /api/v1/carts", "GET /api/v1/stock")),
+        (AT_ROOT + group("/api/v1/<x>"), routes("GET /api/v1/carts", "GET /api/v1/carts/<int:n>")),
+    ),
+    "a group of all": (
+        ("wide-wildcard", "", "/api"),
+        (AT_ROOT + group("/api"), routes("GET /api/carts", "GET /api/v1/stock")),
+        (AT_ROOT + group("/api"), routes("GET /api/carts", "GET /api/v1/carts")),
+    ),
+    "a read that lowers another route": (
+        ("write-by-reading-method", "DELETE", "/api/carts/search"),
+        (SEARCH, routes("POST /api/carts/search", "DELETE /api/carts/<x>")),
+        (
+            SEARCH.replace('action = "read"', 'action = "read"\nmethods = ["POST"]'),
+            routes("POST /api/carts/search", "DELETE /api/carts/<x>"),
+        ),
+    ),
+    "a representation with another variable": (
+        ("alternate-representation", "GET", "/api/carts/<cart>.json"),
+        (SHOP + group("/carts/<x>") + group("/carts/<x>.json", "scopes = []"), NAMED),
+        (SHOP + group("/carts/<x>") + group("/carts/<x>.json"), NAMED),
+    ),
+    "a representation of what is for sessions": (
+        ("alternate-representation", "GET", "/api/carts/<cart>.json"),
+        (SHOP + group("/carts/<x>", BY_SESSION) + group("/carts/<x>.json"), NAMED),
+        (SHOP + group("/carts/<x>", BY_SESSION) + group("/carts/<x>.json", BY_SESSION), NAMED),
+    ),
+    "code for sessions": (
+        ("differs-from-code", "PUT", "/api/keys"),
+        (SHOP + group("/keys"), SESSIONS),
+        (SHOP + group("/keys", BY_SESSION), SESSIONS),
+    ),
+    "a public GET that changes something": (
+        ("public-write", "GET", "/api/jobs/<x>/cancel"),
+        (JOBS, routes("GET /api/jobs/<x>/cancel", name="cancel_job")),
+        (JOBS, routes("GET /api/jobs/<x>/cancel", name="cancel_form")),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PARTS)
+def test_a_part_of_a_route_is_looked_at(case: str) -> None:
+    """What is found in it is not found in what is nearly the same, and right."""
+    where, (wrong, endpoints), (right, others) = PARTS[case]
+    assert where in found(wrong, *endpoints)
+    assert found(right, *others) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        pytest.param(SHOP, "/admin", [("outside-prefix", "", "/admin")], id="beside the prefix"),
+        pytest.param(SHOP, "/", [("outside-prefix", "", "/")], id="above the prefix"),
+        pytest.param(SHOP, "/api/x", [], id="refused"),
+        pytest.param(PASSING, "/api/x", [("route-without-group", "", "/api/x")], id="unmatched passes"),
+        pytest.param(PASSING, "/api/orders", [], id="in a group"),
+    ],
+)
+def test_routes_that_are_not_known_may_be_unguarded(text: str, path: str, expected: list[tuple[str, str, str]]) -> None:
+    """Where they are, there has to be a group, or a refusal."""
+    assert found(text, lost=[path]) == expected
 
 
 # -- what might be overlooked

@@ -6,10 +6,11 @@ import re
 import warnings
 from contextlib import suppress
 
+import pytest
 from hypothesis import HealthCheck, Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
-from scopeware.introspect.pieces import Place, of_regex, places, text
+from scopeware.introspect.pieces import Place, anchors, of_regex, places, text
 from scopeware.policy import AmbiguousPath, Pattern, PatternError
 from scopeware.policy.path import canonical, wsgi_path
 
@@ -81,6 +82,18 @@ PATTERNS = (
     r"^$",
     r".*",
 )
+# Words that begin alike, or letters alone, are read as something else.
+SIX, EIGHT, TWO = (f"(?:{'|'.join(letter * 2 for letter in letters)})" for letters in ("abcdef", "abcdefgh", "xy"))
+MANY = (
+    f"{SIX}/{EIGHT}/{TWO}/z",
+    rf"{SIX}/{EIGHT}/{TWO}(?:/(?P<id>\d+))?",
+    f"{SIX}{EIGHT}{TWO}?/z",
+    f"{SIX}-(?:{EIGHT}/)?{TWO}?(?:11|22)?",
+    f"(?P<a>{SIX})(?P<b>/{EIGHT})?(?P<c>/{TWO})?(?P<d>/z)?",
+    f"{SIX}(?:/{EIGHT})?(?:{TWO}/)?{TWO}",
+    "(?:" + "|".join(f"{chr(97 + number % 26)}{chr(97 + number // 26)}" for number in range(60)) + ")/z",
+    "/".join(["(?:aa|bb)?"] * 8),
+)
 letters = st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_characters="\\?#\x7f;")
 
 
@@ -119,6 +132,7 @@ thorough = settings(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
 )
+unhurried = settings(thorough, max_examples=200)
 
 
 @thorough
@@ -135,12 +149,55 @@ def test_what_an_expression_takes_is_known(match: tuple[str, str], name: str) ->
 @thorough
 @given(matches(), st.sampled_from(["/more", "/more/of/it", "more", ".json"]))
 def test_what_goes_on_after_an_expression_is_known(match: tuple[str, str], more: str) -> None:
-    """Where nothing ends it; what goes on in the middle of a word may be left out, and that is said."""
+    """Where nothing ends it, in the middle of a word, too."""
     pattern, taken = match
     found = places([text("/api/"), of_regex(pattern)], is_open=True)
     assert all(place.open for place in found if not place.path.endswith(":rest>"))
-    path = path_of(taken + more)
-    assert known(found, path) or any(place.cut for place in found), (pattern, taken + more, found)
+    assert known(found, path_of(taken + more)), (pattern, taken + more, found)
+
+
+@unhurried
+@given(st.sampled_from(MANY).flatmap(lambda each: st.tuples(st.just(each), st.from_regex(each, fullmatch=True))))
+def test_more_ways_than_are_spelled_lose_nothing(match: tuple[str, str]) -> None:
+    """Six words, eight, and two, and more: what is too much to write down becomes something wider."""
+    pattern, taken = match
+    for is_open, more in ((False, ""), (True, ""), (True, "/more"), (True, "more")):
+        found = places([text("/api/"), of_regex(pattern)], is_open=is_open)
+        assert len(found) <= 2 * 48
+        assert known(found, path_of(taken + more)), (pattern, taken + more, found)
+
+
+def test_what_is_too_much_stays_below_what_is_known() -> None:
+    """It is not everything that it becomes: what stands before it stays."""
+    found = places([of_regex(f"^/api/{SIX}/{EIGHT}/{TWO}/z$")])
+    assert {(place.path, place.open, place.rough) for place in found} == {
+        (f"/api/{one * 2}/{two * 2}", True, True) for one in "abcdef" for two in "abcdefgh"
+    }
+
+
+@pytest.mark.parametrize(
+    ("regex", "both"),
+    [
+        pytest.param("^a$", (True, True), id="both"),
+        pytest.param(r"\Aa\Z", (True, True), id="both, of the text"),
+        pytest.param("a", (False, False), id="none"),
+        pytest.param("", (False, False), id="nothing"),
+        pytest.param("^a|b$", (False, False), id="of one way each"),
+        pytest.param("(?:^a|b$)", (False, False), id="of one way each, in a group"),
+        pytest.param(r"^a\$", (True, False), id="a dollar that is a letter"),
+        pytest.param(r"[$", (False, False), id="broken"),
+        pytest.param(r"(?i)^a", (True, False), id="behind a flag"),
+    ],
+)
+def test_anchors_are_those_of_all_of_an_expression(regex: str, both: tuple[bool, bool]) -> None:
+    """Not of one of several ways through it."""
+    assert anchors(regex) == both
+
+
+def test_flags_that_an_expression_is_compiled_with_count() -> None:
+    """What is said beside it, not in it."""
+    assert [place.path for place in places([of_regex("/a", flags=re.IGNORECASE)])] == ["/<x>"]
+    assert [place.path for place in places([of_regex("/a  # a", flags=re.VERBOSE)])] == ["/a"]
 
 
 @given(st.text(st.sampled_from(list(r"ab/.*+?()[]{}|^$\dw-<>P=:!,1290 ")), max_size=25), st.booleans())

@@ -211,6 +211,81 @@ def test_numbers_are_variables_in_a_draft() -> None:
     assert needed(SHOP + advice.draft, "GET /api/things/99/parts").group
 
 
+HARMLESS = (
+    "GET /api/version",
+    "GET /api/health",
+    "GET /api/internal/ledger/version",
+    "POST /api/login",
+    "POST /api/internal/sign-in",
+    "POST /api/sessions/refresh",
+    "POST /api/oauth/callback",
+    "GET /static/a/b",
+)
+"""What a draft from an application's own routes might make public, or looks like it."""
+
+
+@pytest.mark.parametrize("asked", [*((each,) for each in HARMLESS), HARMLESS], ids=[*HARMLESS, "all at once"])
+def test_nothing_public_is_drafted_from_a_log(asked: tuple[str, ...]) -> None:
+    """Anyone can ask for anything: what it looks like opens nothing."""
+    text = SHOP.replace('prefix = "/api"', "")
+    made = text + advised(*asked, text=text).draft
+    for each in asked:
+        requirement = needed(made, each)
+        assert requirement.group, each
+        assert requirement.require_token, each
+        assert not requirement.scope_free, each
+
+
+OWN = """
+[policy]
+prefix = "/api"
+[vocabulary]
+name = "shop"
+actions = ["read", "write"]
+[vocabulary.categories]
+order = "Orders"
+[[group]]
+path = "/orders"
+below = false
+scopes = ["order"]
+"""
+"""A policy with a vocabulary of its own, in which `/orders/...` is missing."""
+INLINE = OWN.replace("[vocabulary.categories]\norder", "categories.order")
+"""The same, where nobody can say where more categories go."""
+
+
+def test_new_categories_are_named_in_the_draft() -> None:
+    """They go where the others are, which is not the end of the file; with them it loads, and covers what was asked."""
+    draft = advised("GET /api/carts/7", "POST /api/stock.x", "GET /api/orders/7", text=OWN).draft
+    said = [line.removeprefix("#   ") for line in draft.splitlines() if line.startswith("#   ")]
+    assert "# first, below [vocabulary.categories]:" in draft
+    assert said == ['carts = ""', 'stock-x = ""']
+    made = OWN.replace("[vocabulary.categories]\n", "\n".join(["[vocabulary.categories]", *said, ""])) + draft
+    assert needed(made, "GET /api/carts/7").scope_lists() == (("read:carts",),)
+    assert needed(made, "POST /api/stock.x").scope_lists() == (("write:stock-x",),)
+    assert needed(made, "GET /api/orders/7").scope_lists() == (("read:order",),)
+
+
+def test_nothing_is_said_of_categories_that_are_there() -> None:
+    """Then the draft can be appended as it is."""
+    draft = advised("GET /api/orders/7", text=OWN).draft
+    assert "[vocabulary.categories]" not in draft
+    assert needed(OWN + draft, "GET /api/orders/7").scope_lists() == (("read:order",),)
+
+
+def test_what_contradicts_the_policy_is_left_out_and_said() -> None:
+    """The others are drafted all the same; and where there are none, there are comments only."""
+    draft = advised("GET /api/carts/7", "GET /api/orders/7", text=INLINE).draft
+    [said] = [line for line in draft.splitlines() if line.startswith("# left out: ")]
+    assert said.startswith("# left out: GET /api/carts/<int:id>: ")
+    assert "`carts`" in said
+    assert needed(INLINE + draft, "GET /api/orders/7").scope_lists() == (("read:order",),)
+    assert needed(INLINE + draft, "GET /api/carts/7").unmatched
+    alone = advised("GET /api/carts/7", text=INLINE).draft
+    assert alone.splitlines() == [said]
+    assert "left out" not in advised("GET /api/orders/7", text=INLINE).draft
+
+
 def test_nothing_is_drafted_where_nothing_is_missing() -> None:
     """Nor without the policy's text."""
     refused = [entry("GET /api/user", code="insufficient_scope", group="/user")]

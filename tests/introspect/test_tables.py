@@ -11,9 +11,12 @@ import flask
 import pytest
 from werkzeug.routing import Map, Rule
 
+from scopeware import Policy, req_scopes, req_token
+from scopeware.cli.routes import as_data
 from scopeware.errors import ConfigurationError
 from scopeware.introspect.discover import discover
-from scopeware.introspect.endpoint import Discovery
+from scopeware.introspect.draft import draft
+from scopeware.introspect.endpoint import Declared, Discovery, Finder
 from scopeware.introspect.tables import discover_document, merged, parse, read
 from scopeware.policy import sample
 from scopeware.policy.path import canonical
@@ -70,6 +73,105 @@ def test_paths_of_rows_may_have_variables(path: str, paths: list[str]) -> None:
     """As several frameworks write them."""
     told = discover_document({"routes": [{"method": "put", "path": path}]}, "rows")
     assert [each for each in paths if not covers(told, "PUT", each)] == []
+
+
+def test_routes_that_are_lost_are_lost_in_their_table_too() -> None:
+    """Which `scopeware routes --json` writes, and `init` and `lint` read."""
+    made = Finder()
+    made.add(("GET",), "/api/x/<y>", doc="Read it.", tags=("Xs",), declared=Declared((("x",),), True))
+    made.add((), "/api/z", open=True, rough=True, operation=7)
+    made.add(("DELETE",), "/api/<__y>")
+    made.lose("/", "more of it is not known")
+    told = made.discovery()
+    read_again = discover_document(json.loads(json.dumps(as_data(told))), "routes.json")
+    assert read_again.lost == told.lost == ("/api", "/")
+    assert read_again.endpoints == told.endpoints
+    assert [endpoint.operation for endpoint in read_again.endpoints] == [0, 7]
+    assert all(any(f"below {path} " in note for note in read_again.notes) for path in told.lost)
+
+
+def test_a_prefix_does_not_leave_out_what_is_lost() -> None:
+    """What lies there may be anything: it is to be refused, not passed through."""
+    rows = [{"method": "GET", "path": f"/api/{word}"} for word in ("orders", "items")]
+    places = {"none": [], "inside": ["/api/v1"], "there": ["/api"], "beside": ["/x"], "/": ["/"]}
+    prefixes = {
+        place: Policy.loads(draft(discover_document({"routes": rows, "lost": lost}, "rows"), "rows").text).prefix
+        for place, lost in places.items()
+    }
+    assert prefixes == {"none": "/api", "inside": "/api", "there": "/api", "beside": "", "/": ""}
+
+
+RULE = '[[group]]\npath = "/"\nscopes = []\nrequire_token = false\n'
+ENDS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029", "\0", '"', "'''\n", '"""\n']
+
+
+@pytest.mark.parametrize("end", ENDS, ids=ascii)
+def test_what_a_table_says_of_itself_makes_no_rules(end: str) -> None:
+    """Neither its kind, its notes, its name, nor what it says of a route, be there routes or none."""
+    wrong = f"flask{end}{RULE}#"
+    row = {"method": "GET", "path": "/x/y", "name": wrong, "doc": wrong, "tags": [wrong]}
+    tables: list[Any] = [
+        {"kind": wrong, "notes": [wrong], "routes": []},
+        {"kind": wrong, "notes": [wrong], "routes": [row, {**row, "path": "/z"}, {**row, "method": "POST"}]},
+        document({"/x": {"get": {"summary": wrong, "operationId": wrong, "tags": [wrong], **FINE}}}),
+    ]
+    for table in tables:
+        for name in ("app", wrong):
+            policy = Policy.loads(draft(discover_document(table, "table.json"), name).text)
+            assert [each for each in policy.requirements() if not each.require_token or each.scope_free] == []
+
+
+# -- what rules cannot spell
+
+
+@pytest.mark.parametrize(
+    ("path", "front"),
+    [
+        pytest.param("/admin;export", "/", id="the first segment"),
+        pytest.param("/api/v1/<__x>/y", "/api/v1", id="a variable in the middle"),
+        pytest.param("/api/<org>/a;b", "/api", id="behind a variable"),
+        pytest.param("/api/x-<y>/a;b", "/api", id="behind a variable beside other text"),
+        pytest.param("/größe/a b/x;y", "/größe/a b", id="behind letters of every kind"),
+        pytest.param("/<x>;y", "/", id="nothing that is known"),
+    ],
+)
+def test_what_rules_cannot_spell_is_lost_below_what_is_known(path: str, front: str) -> None:
+    """And it is said; the rest of the routes is there."""
+    made = Finder()
+    made.add(("GET",), "/fine")
+    made.add(("GET",), path)
+    told = made.discovery()
+    assert (told.lost, [endpoint.path for endpoint in told.endpoints]) == ((front,), ["/fine"])
+    assert [note.partition(": ")[0] for note in told.notes] == [path]
+
+
+def test_routes_that_look_alike_but_for_what_is_said_of_them_are_kept() -> None:
+    """Only what is the same in all of it is there once; a slash at the end makes no difference."""
+    made = Finder()
+    for declared in (None, Declared((), False), Declared((("staff",),), True), None):
+        made.add(("GET",), "/x", declared=declared)
+        made.add(("GET",), "/x/", declared=declared)
+    made.add(("GET",), "/x", open=True)
+    assert [(each.declared, each.open) for each in made.discovery().endpoints] == [
+        (None, False),
+        (Declared((), False), False),
+        (Declared((("staff",),), True), False),
+        (None, True),
+    ]
+
+
+def test_a_slash_at_the_end_does_not_hide_what_a_document_asks_for() -> None:
+    """The draft asks for all that either does."""
+    paths = {
+        "/api/reports": {"get": {"security": []}},
+        "/api/reports/": {"get": {"security": [{"token": []}], "x-required-scopes": [["staff"]]}},
+        "/api/orders": {"get": {"security": [{"token": ["orders"]}]}},
+    }
+    told = discover_document(document(paths), "api.json")
+    assert len(told.endpoints) == 3
+    needed = Policy.loads(draft(told, "api.json").text).requirement("GET", "/api/reports")
+    assert needed is not None
+    assert (needed.require_token, needed.scope_lists()) == (True, (("read:staff",),))
 
 
 # -- OpenAPI
@@ -339,3 +441,103 @@ def test_what_is_said_of_one_method_is_not_said_of_another(methods: list[str] | 
     }
     assert [each.require_token for each in said["GET"]] == [False]
     assert [(each.alternatives, each.require_token) for each in said["POST"]] == [((("write",),), True)]
+
+
+PUBLIC: dict[str, Any] = {"get": {"security": []}}
+
+
+def said_of(rules: list[str], paths: dict[str, Any]) -> dict[str, Any]:
+    """What a document says of the routes of an application, and what it has besides."""
+    made = flask.Flask("site", static_folder=None)
+    for rule in rules:
+        made.add_url_rule(rule, rule.replace(".", "-"), lambda **_: "", methods=["GET"])
+    told = merged(discover(made), discover_document(document(paths), "api.json"))
+    return {each.path: each.declared and each.declared.require_token for each in told.endpoints}
+
+
+@pytest.mark.parametrize(
+    ("rules", "path", "said"),
+    [
+        pytest.param(
+            ["/files/<name>", "/files/<int:id>"],
+            "/files/{name}",
+            {"/files/<name>": False, "/files/<int:id>": None},
+            id="a number beside a name",
+        ),
+        pytest.param(["/files/<int:id>"], "/files/{name}", {"/files/<int:id>": False}, id="a number alone"),
+        pytest.param(
+            ["/files/<uuid:id>", "/files/<int:id>"],
+            "/files/{name}",
+            {"/files/<uuid:id>": None, "/files/<int:id>": None},
+            id="neither of two",
+        ),
+        pytest.param(
+            ["/files/<path:name>"],
+            "/files/{name}",
+            {"/files/<path:name>": None, "/files/<name>": False},
+            id="slashes, which a variable has not",
+        ),
+        pytest.param(
+            ["/pages/<any(home, about):page>", "/pages/<path:draft>"],
+            "/pages/{page}",
+            {"/pages/<any(home, about):page>": False, "/pages/<path:draft>": None},
+            id="words, and slashes",
+        ),
+    ],
+)
+def test_what_is_said_of_a_variable_is_not_said_of_another(rules: list[str], path: str, said: dict[str, Any]) -> None:
+    """Which are told apart by their converters; a document seldom says what they take."""
+    assert said_of(rules, {path: PUBLIC}) == said
+
+
+def test_numbers_of_a_document_are_those_of_the_application() -> None:
+    """Of two routes that only their converters tell apart, each has its own."""
+    parameter = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
+    number = {"get": {"parameters": [parameter], "security": [{"token": []}]}}
+    rules = ["/files/<name>", "/files/<int:number>"]
+    assert said_of(rules, {"/files/{name}": PUBLIC, "/files/{id}": number}) == {
+        "/files/<name>": False,
+        "/files/<int:number>": True,
+    }
+
+
+def scopes_only(*words: str) -> dict[str, Any]:
+    return {"get": {"x-required-scopes": [list(words)]}}
+
+
+ORDERS = Declared((("orders",),), True)
+
+
+@pytest.mark.parametrize(
+    ("guard", "item", "both"),
+    [
+        pytest.param(req_token, scopes_only("orders"), ORDERS, id="a token, and scopes"),
+        pytest.param(req_token, PUBLIC, Declared((), True), id="a token, and nobody"),
+        pytest.param(req_scopes("orders"), PUBLIC, ORDERS, id="scopes, and nobody"),
+        pytest.param(req_scopes("orders"), scopes_only("items"), ORDERS, id="scopes, and others"),
+        pytest.param(
+            req_scopes("orders", optional=True),
+            {"get": {"security": [{"token": ["items"]}]}},
+            ORDERS,
+            id="scopes of who is signed in, and a token",
+        ),
+        pytest.param(lambda view: view, scopes_only("orders"), Declared((("orders",),)), id="nothing, and scopes"),
+        pytest.param(req_scopes("orders"), {"get": FINE}, ORDERS, id="scopes, and nothing"),
+    ],
+)
+def test_what_code_and_document_say_is_put_together(guard: Any, item: Any, both: Declared) -> None:
+    """Field by field: what the code says stays, what it does not say the document may; a token once asked for is."""
+    made = flask.Flask("site", static_folder=None)
+    made.add_url_rule("/x", "x", guard(lambda: ""), methods=["GET"])
+    told = merged(discover(made), discover_document(document({"/x": item}), "api.json"))
+    assert [endpoint.declared for endpoint in told.endpoints] == [both]
+
+
+def test_what_is_lost_of_either_is_lost() -> None:
+    """Of the application, and of the document."""
+    one, other = Finder(), Finder()
+    for made, path in ((one, "/one"), (other, "/other")):
+        made.add(("GET",), f"{path}/x")
+        made.lose(path, f"more of {path}")
+    told = merged(one.discovery(), other.discovery())
+    assert (told.lost, told.notes) == (("/one", "/other"), ("more of /one", "more of /other"))

@@ -22,6 +22,8 @@ def operation_of(view: Any, function: Any) -> int:
     view_class = getattr(view, "view_class", None) or getattr(view, "cls", None)
     if view_class is None:
         return id(view)
+    if any(isinstance(value, tuple | dict) and value for value in _closure(view)):
+        return id(view)  # of Flask: which was given arguments of its own
     told = [vars(view).get(name) for name in ("initkwargs", "view_initkwargs")]
     words = [
         (key, value if type(value) in (str, int, bool) else id(value))
@@ -30,6 +32,16 @@ def operation_of(view: Any, function: Any) -> int:
         for key, value in sorted(table.items(), key=lambda item: str(item[0]))
     ]
     return hash((id(view_class), id(function), *words))
+
+
+def _closure(view: Any) -> list[Any]:
+    found = []
+    for cell in getattr(view, "__closure__", None) or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:  # not made yet
+            continue
+    return found
 
 
 def declared_by(*views: Any) -> Declared | None:

@@ -14,6 +14,7 @@ from ..policy import Pattern, Policy, distinct, sample
 from ..policy.segment import Kind
 from ..scopes import Vocabulary
 from ..text import counted, printable
+from . import hints
 from .coverage import decisions, requirement_at, uncovered
 from .endpoint import Discovery, Endpoint
 from .grouping import DraftedGroup, Special, attempts, below, everything_at_once
@@ -62,7 +63,7 @@ def draft(discovery: Discovery, name: str) -> Draft:
 
     :param name: what the application is called.
     """
-    endpoints = list(discovery.endpoints)
+    endpoints = list(map(hints.as_sign_in, discovery.endpoints))
     if not endpoints:
         return _unknown(discovery, name)
     prefix = _prefix(endpoints, discovery.lost)
@@ -88,7 +89,7 @@ def draft_more(text: str, policy: Policy, discovery: Discovery, *, guess_public:
     :param guess_public: whether a route may be public because it looks harmless.
     :raises ConfigurationError: what would have to be added contradicts what is there.
     """
-    missing = uncovered(policy, discovery.endpoints)
+    missing = list(map(hints.as_sign_in, uncovered(policy, discovery.endpoints)))
     if not missing:
         return None
     labels = labels_of(missing, policy.prefix, guess_public=guess_public)

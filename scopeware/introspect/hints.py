@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from ..policy.segment import Kind
 from .endpoint import Endpoint
@@ -141,6 +142,12 @@ def seems_to_sign_in(endpoint: Endpoint) -> bool:
     if _LOGIN.search(endpoint.path):
         return True
     return _for_all(endpoint) and _BACK_AGAIN.search(endpoint.path) is not None
+
+
+def as_sign_in(endpoint: Endpoint) -> Endpoint:
+    """A route that answers to every method with those that signing in takes, if people seem to sign in there."""
+    signing_in = replace(endpoint, methods=("GET", "POST"))
+    return signing_in if not endpoint.methods and seems_to_sign_in(signing_in) else endpoint
 
 
 def seems_public(endpoint: Endpoint) -> bool:

@@ -412,7 +412,7 @@ def test_a_new_part_of_a_real_application_is_refused(real: tuple[str, int, Polic
         pytest.param({"POST /api/users/disable-login": {}}, "POST /api/users/disable-login", id="no login any more"),
         pytest.param({"POST /api/settings/sso_login": {}}, "POST /api/settings/sso_login", id="a setting for logins"),
         pytest.param({"POST /api/users/<x>/sign-in": {}}, "POST /api/users/7/sign-in", id="signing in as somebody"),
-        pytest.param({"ANY /api/auth/login": {}}, "POST /api/auth/login", id="a sign-in by any method"),
+        pytest.param({"ANY /api/auth/login": {}}, "PUT /api/auth/login", id="a sign-in by another method"),
         pytest.param({"POST /api/tokens/<x>/refresh": {}}, "POST /api/tokens/7/refresh", id="a token that goes on"),
         pytest.param(
             {"POST /api/security/scans/<x>/refresh": {}}, "POST /api/security/scans/7/refresh", id="a scan once more"
@@ -446,6 +446,13 @@ def test_what_is_not_public(routes: dict[str, Row], request_: str) -> None:
 def test_what_is_public(routes: dict[str, Row], request_: str) -> None:
     """What is hinted at, or declared so and only reads, passes without a token."""
     assert is_public(needs(drafted(table(OTHERS | routes)), request_))
+
+
+def test_signing_in_where_every_method_is_taken_is_by_get_and_post() -> None:
+    """As in plain Django views: the page is public, and nothing else that might be asked of it."""
+    policy = drafted(table({"ANY /portal/login": {}, "GET /portal/users": {}, "ANY /portal/users/<id>/login": {}}))
+    asked = ("GET /portal/login", "POST /portal/login", "DELETE /portal/login", "POST /portal/users/7/login")
+    assert [is_public(needs(policy, each)) for each in asked] == [True, True, False, False]
 
 
 def test_a_view_that_is_public_on_one_path_is_not_so_on_all() -> None:

@@ -6,10 +6,11 @@ from collections import Counter
 
 import click
 
+from ..introspect.data import read
 from ..introspect.endpoint import Endpoint
 from ..introspect.findings import KINDS, Finding
 from ..introspect.lint import lint as find
-from ..introspect.tables import discover_document, read
+from ..introspect.tables import discover_document
 from ..policy import Policy
 from ..text import counted, printable
 from .output import DENIED, FINE, json_option, print_json

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from ..errors import ConfigurationError
+from ..introspect.data import yaml_dumper
 from ..introspect.openapi import annotate as annotated
 from ..introspect.openapi import compare
-from ..introspect.tables import yaml_dumper
 from ..policy import Policy
 from ..text import counted, printable
 from .files import whole_file

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from ..errors import ConfigurationError
 from ..gate import Context, Scopeware
+from ..introspect.data import read
 from ..introspect.published import Published
-from ..introspect.tables import read
 from ..text import counted
 from ..tokens.urls import without_password
 from .application import (
@@ -82,7 +83,8 @@ def run(
 
     def make() -> WSGIApplication:
         served = load_application(application, settings)
-        if any(isinstance(each, Scopeware) for each in (served, getattr(served, "wsgi_app", None))):
+        inside = inspect.getattr_static(served, "wsgi_app", None)
+        if any(issubclass(type(each), Scopeware) for each in (served, inside)):
             raise ConfigurationError(
                 "it is guarded already; serve it as it is, or name what is inside", where=application
             )

@@ -12,9 +12,10 @@ import click
 from werkzeug.test import Client
 
 from ..errors import ConfigurationError
+from ..introspect.data import parse, read
 from ..introspect.discover import discover
 from ..introspect.endpoint import Discovery
-from ..introspect.tables import discover_document, merged, parse, read
+from ..introspect.tables import discover_document, merged
 from ..text import quoted
 from .application import import_application
 from .output import Command

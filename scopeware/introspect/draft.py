@@ -31,6 +31,7 @@ from .labels import (
     strictest,
     verdict,
 )
+from .toml import category_line, remarked, spelled, string
 
 _BUILTIN = "gitea"
 _CATEGORIES = re.compile(r"^\[vocabulary\.categories\][^\n]*\n", re.MULTILINE)
@@ -76,7 +77,7 @@ def draft(discovery: Discovery, name: str) -> Draft:
         made = _settled(head, groups, prefix, labels)
         if made is not None:
             return made
-    text = "\n".join([head, _spell(everything_at_once(labels, REST))])
+    text = "\n".join([head, spelled(everything_at_once(labels, REST))])
     return Draft(text, 1, text.count("# check"))
 
 
@@ -116,14 +117,14 @@ def draft_more(text: str, policy: Policy, discovery: Discovery, *, guess_public:
     before = _with_categories(text if text.endswith("\n") else f"{text}{end}", new, end)
     problem = "what covers them would cover others, too"
     for groups in attempts(missing, policy.prefix, labels, resources=False):
-        added = "\n".join(["", "# -- new routes, drafted; check them", *map(_spell, groups)]).replace("\n", end)
+        added = "\n".join(["", "# -- new routes, drafted; check them", *map(spelled, groups)]).replace("\n", end)
         try:
             whole = Policy.loads(before + added)
         except ConfigurationError as error:
             problem = error.problem
             continue
         if not uncovered(whole, missing) and not any(each.weaker for each in _mismatches(whole, labels)):
-            lines = tuple(_category_line(word) for word in new)
+            lines = tuple(category_line(word) for word in new)
             return Draft(before + added, len(groups), added.count("# check"), added, lines)
     raise ConfigurationError(f"the new routes cannot be added below what is there: {problem}", where=policy.source)
 
@@ -133,7 +134,7 @@ def _unknown(discovery: Discovery, name: str) -> Draft:
     group = DraftedGroup("/", Label(((REST,),)))
     group.remarks["check: no route is known. Give each part of it a group; until then all of it needs this"] = None
     group.remarks["check: methods other than GET, HEAD and OPTIONS count as writing, PROPFIND too"] = None
-    text = "\n".join([_head(discovery, name, "", {}, own=True), _spell(group)])
+    text = "\n".join([_head(discovery, name, "", {}, own=True), spelled(group)])
     return Draft(text, 1, text.count("# check"))
 
 
@@ -144,7 +145,7 @@ def _settled(head: str, groups: list[DraftedGroup], prefix: str, labels: Mapping
     """The draft, with a rule more for each route that another one would decide about; ``None`` if that is no help."""
     best: Draft | None = None
     for _ in range(_ROUNDS):
-        text = "\n".join([head, *map(_spell, groups)])
+        text = "\n".join([head, *map(spelled, groups)])
         try:
             policy = Policy.loads(text)
         except ConfigurationError:
@@ -293,19 +294,19 @@ def _head(discovery: Discovery, name: str, prefix: str, labels: Mapping[Endpoint
         "[policy]",
     ]
     if not own:
-        lines.append(_remarked(f'vocabulary = "{_BUILTIN}"', "its categories fit; `scopeware scopes list` shows them"))
+        lines.append(remarked(f'vocabulary = "{_BUILTIN}"', "its categories fit; `scopeware scopes list` shows them"))
     common = _busiest(discovery.endpoints) if not prefix else ""
     why = "every route lies there; the rest is passed through untouched" if prefix else "everything"
-    lines.append(_remarked(f"prefix = {_quote(prefix)}", f"what is guarded: {why}"))
+    lines.append(remarked(f"prefix = {string(prefix)}", f"what is guarded: {why}"))
     if common:
         lines.append(
             f"# check: most routes lie under {common}; if pages beside them have a sign-in of their own, guard"
         )
-        lines.append(f"# only those: prefix = {_quote(common)}, and take it from the paths below.")
+        lines.append(f"# only those: prefix = {string(common)}, and take it from the paths below.")
     lines += [f"# note: {printable(note)}" for note in discovery.notes]
     lines.append("")
     if not all(endpoint.methods for endpoint in discovery.endpoints):
-        lines += ["[gate]", _remarked('preflight = "check"', "some routes answer to every method, OPTIONS too"), ""]
+        lines += ["[gate]", remarked('preflight = "check"', "some routes answer to every method, OPTIONS too"), ""]
     if own:
         lines += _vocabulary(name, labels)
     return "\n".join(lines)
@@ -320,14 +321,14 @@ def _vocabulary(name: str, labels: Mapping[Endpoint, Label]) -> list[str]:
         if name.endswith((".json", ".yaml", ".yml"))
         else name.partition(":")[0]
     )
-    lines = ["[vocabulary]", f"name = {_quote(name_of(stem.rpartition('.')[2]))}", 'actions = ["read", "write"]', ""]
+    lines = ["[vocabulary]", f"name = {string(name_of(stem.rpartition('.')[2]))}", 'actions = ["read", "write"]', ""]
     if singles:
-        table = ", ".join(f'{_quote(word)} = ""' for word in singles)
+        table = ", ".join(f'{string(word)} = ""' for word in singles)
         lines[-1:] = [f"scopes = {{ {table} }}", ""]
     lines.append("[vocabulary.categories]")
     for category in categories:
-        key = category if re.fullmatch(r"[A-Za-z0-9_-]+", category) else _quote(category)
-        lines.append(f"{key} = {_quote(_description(category, labels))}")
+        key = category if re.fullmatch(r"[A-Za-z0-9_-]+", category) else string(category)
+        lines.append(f"{key} = {string(_description(category, labels))}")
     return [*lines, ""]
 
 
@@ -357,68 +358,9 @@ def _busiest(endpoints: Iterable[Endpoint]) -> str:
     return max(likely)[1] if likely else ""
 
 
-def _spell(group: DraftedGroup) -> str:
-    routes = counted(group.count, "route")
-    lines = [f"# {printable(remark)}" for remark in group.remarks]
-    lines.append(_remarked("[[group]]", routes if group.count else ""))
-    lines.append(f"path = {_quote(group.path)}")
-    if not group.below:
-        lines.append("below = false")
-    lines += _needs(group.label)
-    if group.resource:
-        lines.append(_remarked(f"resource = {_quote(group.resource)}", "a token may be bound to one"))
-    for special in sorted(group.specials, key=lambda each: (each.path, each.methods)):
-        lines.append(_remarked("  [[group.route]]", special.why))
-        lines.append(f"  path = {_quote(special.path)}")
-        if special.methods:
-            lines.append(f"  methods = [{', '.join(map(_quote, _methods(special.methods)))}]")
-        lines += [f"  {line}" for line in _needs(special.label, group.label, whole=special.whole)]
-    return "\n".join(lines) + "\n"
-
-
-def _remarked(text: str, remark: str) -> str:
-    return f"{text.ljust(31)} # {printable(remark)}" if remark else text
-
-
-def _needs(label: Label, above: Label | None = None, *, whole: bool = False) -> list[str]:
-    """What a group asks for; or what a route in it does that the group does not."""
-    lines = []
-    if len(label.needs) > 1:
-        lists = ", ".join(f"[{', '.join(map(_quote, words))}]" for words in label.needs)
-        lines.append(f"any_of = [{lists}]")
-    elif above is None or whole or label.needs != above.needs:
-        lines.append(f"scopes = [{', '.join(map(_quote, label.needs[0] if label.needs else ()))}]")
-    if label.action and label.needs:
-        lines.append(f"action = {_quote(label.action)}")
-    if label.by_session and (above is None or not above.by_session or whole):
-        lines.append(_remarked('accept = "session"', "no token, but who is signed in otherwise: `identify`"))
-    elif above is not None and above.by_session and not label.by_session:
-        lines.append('accept = "any"')
-    if label.public:
-        lines.append("require_token = false")
-    elif whole:
-        lines.append("require_token = true")
-    return lines
-
-
-def _methods(methods: tuple[str, ...]) -> list[str]:
-    return list(dict.fromkeys("GET" if method == "HEAD" else method for method in methods))
-
-
-def _quote(text: str) -> str:
-    if text.isprintable() and '"' in text and "'" not in text:
-        return f"'{text}'"
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in escaped) + '"'
-
-
 def _with_categories(text: str, new: Iterable[str], end: str) -> str:
     heading = _CATEGORIES.search(text)
     if heading is None:
         return text
-    lines = "".join(f"{_category_line(word)}{end}" for word in new)
+    lines = "".join(f"{category_line(word)}{end}" for word in new)
     return text[: heading.end()] + lines + text[heading.end() :]
-
-
-def _category_line(word: str) -> str:
-    return f'{_quote(word) if "." in word else word} = ""'

@@ -12,8 +12,8 @@ import pytest
 from command_line import says
 
 from scopeware import Policy
+from scopeware.introspect.data import read
 from scopeware.introspect.openapi import annotate
-from scopeware.introspect.tables import read
 
 yaml = pytest.importorskip("yaml")
 

@@ -14,10 +14,11 @@ from werkzeug.routing import Map, Rule
 from scopeware import Policy, req_scopes, req_token
 from scopeware.cli.routes import as_data
 from scopeware.errors import ConfigurationError
+from scopeware.introspect.data import parse, read
 from scopeware.introspect.discover import discover
 from scopeware.introspect.draft import draft
 from scopeware.introspect.endpoint import Declared, Discovery, Finder
-from scopeware.introspect.tables import discover_document, merged, parse, read
+from scopeware.introspect.tables import discover_document, merged
 from scopeware.policy import sample
 from scopeware.policy.path import canonical
 

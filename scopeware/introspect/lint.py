@@ -66,8 +66,9 @@ def lint(policy: Policy, endpoints: Iterable[Endpoint] = (), lost: Iterable[str]
             found.setdefault((finding.id, *about), finding)
     for finding in list(found.values()):
         front = finding.path.partition("/...")[0]
-        if front != finding.path and (finding.id, front or "/", finding.method) in found:
-            del found[finding.id, finding.path, finding.method]  # the same, said twice
+        above = found.get((finding.id, front or "/", finding.method)) if front != finding.path else None
+        if above is not None and above.line == finding.line:
+            del found[finding.id, finding.path, finding.method]  # one rule, said twice
     used = set()
     left = []
     for finding in sorted(found.values(), key=lambda each: (each.path, each.method, each.id)):

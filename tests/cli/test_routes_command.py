@@ -225,6 +225,13 @@ class TestImporting:
         says(cli(command, f"{name}:made", *more), 2, f"{name}:made", "makes an application", f"write {name}:made()")
         assert cli(command, f"{name}:made()", *more).status == 0
 
+    def test_objects_are_not_asked_whether_they_are_factories(self, cli, module):
+        """Some answer any question with an error, such as a proxy outside of a request."""
+        odd = "class Odd:\n    def __getattr__(self, name):\n        raise RuntimeError(name)\n"
+        name = module(f"{odd}    def __call__(self, environ, start_response):\n        return []\napp = Odd()\n")
+        result = cli("routes", name)
+        assert (result.status, "RuntimeError" in result.err) == (1, False)
+
     def test_a_factory_by_default_is_told_that_it_is_one(self, cli, module):
         """Where it is called as applications are."""
         name = module("def app():\n    raise RuntimeError('called')\n")

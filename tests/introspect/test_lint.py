@@ -432,3 +432,13 @@ def test_findings_are_ordered_and_there_once() -> None:
         ("/api/z", "GET"),
         ("/api/z", "POST"),
     ]
+
+
+def test_what_is_allowed_of_one_rule_is_not_of_another_below_it() -> None:
+    """A public upload that is meant so says nothing of what lies below, which another rule makes public."""
+    allowed = '[lint]\nallow = [{ id = "public-write", path = "/api/up", reason = "everybody may" }]\n'
+    above = group("/up", "below = false\n" + PUBLIC)
+    everywhere = routes("PUT /api/up/...")
+    two = SHOP + above + group("/up/<a>", PUBLIC) + allowed
+    assert ("public-write", "PUT", "/api/up/...") in found(two, *everywhere)
+    assert found(SHOP + group("/up", PUBLIC) + allowed, *everywhere) == []
